@@ -1,0 +1,105 @@
+"""Where an interrupted training run goes on from.
+
+A checkpoint is one safetensors file in a scratch folder, `$DVC_ROOT/.scratch/<variant>-<seed>-<fingerprint>/`: DVC
+sets DVC_ROOT to the repository's top in repro, exp run and exp run --temp alike. The fingerprint covers all that the
+result depends on, so a checkpoint can never be taken up by a run with other parameters, code or data. The folder goes
+when the run has written its results.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import nn
+
+from pipeline.stage import StageError, write
+
+
+@dataclass
+class Progress:
+    """What is known after some epochs: a row of history.csv each, and a record of every session that trained them."""
+
+    history: list[dict[str, float]] = field(default_factory=list)
+    sessions: list[dict[str, Any]] = field(default_factory=list)
+
+
+def fingerprint(facts: Mapping[str, Any]) -> str:
+    """12 hex digits over `facts` and the source of every module of this package that is loaded."""
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    loaded = {module.__file__ for name, module in sys.modules.items() if name.startswith("pipeline.")}
+    main = getattr(sys.modules["__main__"], "__file__", None)
+    for file in sorted(loaded | {main} - {None}, key=lambda path: Path(path).name):
+        digest.update(Path(file).read_bytes())
+    return digest.hexdigest()[:12]
+
+
+class Scratch:
+    """The scratch of one run, held by one process at a time.
+
+    Entering raises StageError if another process holds it.
+    """
+
+    def __init__(self, name: str, mark: str) -> None:
+        self.name = name
+        self.folder = Path(os.environ.get("DVC_ROOT", ".")) / ".scratch" / f"{name}-{mark}"
+        self.file = self.folder / "checkpoint.safetensors"
+        self._lock = FileLock(self.folder.with_suffix(".lock"), timeout=0)
+
+    def __enter__(self) -> "Scratch":
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise StageError(
+                f"another process is training {self.name} already: wait for it, or stop it first"
+            ) from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def save(self, network: nn.Module, optimiser: torch.optim.SGD, progress: Progress) -> None:
+        """Replace the checkpoint by one of the present state; raises OSError, and keeps the old one, if it cannot."""
+        tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
+        for name, parameter in network.named_parameters():
+            momentum = optimiser.state[parameter].get("momentum_buffer")
+            if momentum is not None:  # there is none with momentum 0
+                tensors[f"momentum.{name}"] = momentum
+        metadata = {"history": json.dumps(progress.history), "sessions": json.dumps(progress.sessions)}
+        write(self.file, save({name: t.cpu().contiguous() for name, t in tensors.items()}, metadata))
+
+    def load(self, network: nn.Module, optimiser: torch.optim.SGD) -> Progress:
+        """Restore network and momentum from the checkpoint, if there is one, and say how far it had come.
+
+        Raises StageError if the file is damaged.
+        """
+        if not self.file.exists():
+            return Progress()
+        try:
+            with safe_open(self.file, "pt") as file:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+                metadata = file.metadata()
+        except SafetensorError as error:
+            raise StageError(
+                f"{self.file} is damaged ({error}): remove it to train {self.name} from the start"
+            ) from None
+        network.load_state_dict({name: tensors[f"network.{name}"] for name in network.state_dict()})
+        for name, parameter in network.named_parameters():
+            if f"momentum.{name}" in tensors:
+                buffer = torch.empty_like(parameter).copy_(tensors[f"momentum.{name}"])
+                optimiser.state[parameter]["momentum_buffer"] = buffer.detach()
+        return Progress(json.loads(metadata["history"]), json.loads(metadata["sessions"]))
+
+    def remove(self) -> None:
+        """Drop the checkpoint: the run is done."""
+        shutil.rmtree(self.folder)

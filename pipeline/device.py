@@ -1,0 +1,95 @@
+"""Where and how to compute: device, precision and threads, all deterministic."""
+
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from pipeline.params import Params
+from pipeline.stage import StageError
+
+
+@dataclass(frozen=True)
+class Compute:
+    """A device, `bf16` or `fp32` (never auto), and the number of CPU threads."""
+
+    device: torch.device
+    precision: str
+    threads: int
+
+    def autocast(self) -> torch.autocast:
+        """Convolutions and the classifier in bf16, or everything in fp32; weights are fp32 either way."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16", cache_enabled=False)
+
+    def __str__(self) -> str:
+        threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}, " if self.device.type == "cpu" else ""
+        return f"{hardware(self.device)} ({threads}{self.precision})"
+
+
+def prepare(params: Params) -> Compute:
+    """Choose device, precision and threads as `params` says and make torch deterministic.
+
+    Raises StageError if the device asked for is not there.
+    """
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # what cuBLAS needs to be deterministic
+    torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # costs time and hides nothing here
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32
+    device = _device(params.device)
+    torch.set_num_threads(params.threads or cores())
+    precision = params.precision
+    if precision == "auto":
+        precision = "bf16" if _has_bf16(device) else "fp32"
+    return Compute(device, precision, torch.get_num_threads())
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        there = f"cuda:0 to cuda:{count - 1}" if count else "no GPU that torch can use"
+        raise StageError(f"device is {name}, but this machine has {there}; legal are auto, cpu or a GPU that is there")
+    return device
+
+
+def _has_bf16(device: torch.device) -> bool:
+    """Whether bf16 is native: a GPU from Ampere on, a CPU with AVX512-BF16 or AMX. Elsewhere it is slower than fp32."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def hardware(device: torch.device) -> str:
+    """The processor's or the GPU's own name."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def environment(compute: Compute) -> dict[str, str | int | None]:
+    """Versions and hardware, for the record; nothing that names the machine or its owner."""
+    return {
+        "hardware": hardware(compute.device),
+        "device": compute.device.type,
+        "cores": cores(),
+        "threads": compute.threads,
+        "precision": compute.precision,
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "cuda": torch.version.cuda if compute.device.type == "cuda" else None,
+    }

@@ -1,0 +1,74 @@
+"""What every stage does alike: end with one sentence instead of a traceback, and write files whole or not at all."""
+
+import argparse
+import errno
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+DATA = Path("data/cifar10")
+MODELS = Path("data/models")  # a folder a run: <variant>-<seed>
+RUNS = Path("reports/runs")  # likewise
+
+
+class StageError(Exception):
+    """A mistake of the user or of the machine, told in one sentence that names what is wrong and what is legal."""
+
+
+def run(main: Callable[[], None]) -> None:
+    """Call `main`; a StageError, a full disk, Ctrl-C or SIGTERM ends the process with one sentence on stderr."""
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        main()
+    except StageError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            sys.exit(f"error: the disk is full ({error.filename or error.strerror}): free some space and start again")
+        raise
+    except KeyboardInterrupt as error:
+        print(f"stopped{': ' + str(error) if str(error) else ''}", file=sys.stderr)
+        sys.exit(130)
+
+
+def arguments(doc: str | None) -> tuple[str, int]:
+    """Variant and seed from the command line of a stage that works on one run; exits if they are not of that form."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("variant", help="a name under arch in params.yaml")
+    parser.add_argument("seed", type=int, help="a whole number from 0 up")
+    args = parser.parse_args()
+    return args.variant, args.seed
+
+
+def _terminated(signum: int, frame: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def write(path: Path | str, content: str | bytes) -> None:
+    """Write `content` to `path`, making its folder; a reader sees the old file or the whole new one, never a part.
+
+    Raises OSError (a full disk, for one), and then leaves `path` as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")  # one name, so that what a kill leaves is written over
+    try:
+        with temporary.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        error.filename = str(path)
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path | str, content: Any) -> None:
+    """Write `content` as indented JSON; NaN and infinities are refused with a ValueError, since JSON has none."""
+    write(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
