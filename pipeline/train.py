@@ -10,6 +10,7 @@ test error of resnet20 (study A).
 """
 
 import math
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -86,7 +87,8 @@ def fit(
     announce(scratch.name, trainer, settings, done)
     start = time.perf_counter()
     session = {"started": datetime.now(UTC).isoformat(timespec="seconds"), "first_epoch": done + 1} | environment
-    bar = tqdm(total=settings.epochs * count, initial=done * count, unit="img", unit_scale=True, mininterval=0.5)
+    interval = 0.5 if sys.stderr.isatty() else 30  # seconds; a log file needs fewer lines than a screen
+    bar = tqdm(total=settings.epochs * count, initial=done * count, unit="img", unit_scale=True, mininterval=interval)
     try:
         for epoch in range(done, 0 if diverged(progress.history) else settings.epochs):
             bar.set_description(f"{scratch.name} epoch {epoch + 1}/{settings.epochs}")
