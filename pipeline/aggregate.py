@@ -1,0 +1,202 @@
+"""Stage aggregate: from the runs of the declared grid to tables beside the published values.
+
+    python -m pipeline.aggregate
+
+Writes reports/{results.csv, effects.csv, results.md, metrics.json, curves.csv, confusion.csv}. Test errors are those
+of the last epoch, in percent; the best epoch stands beside for comparison only, since choosing it would be selection on
+the test set. A run of the grid that is missing, or was trained on another schedule, is an error that names it. 1 s.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline import params, stage
+from pipeline.params import Params
+from pipeline.schedule import learning_rate
+from pipeline.stage import StageError
+from pipeline.tables import markdown
+
+REPORTS = Path("reports")
+PUBLISHED = Path("data/published.csv")
+STUDY_EPOCHS = 200  # study A's schedule; with fewer, only the sign of an effect can be judged
+FIXED_ERRORS = (50, 40, 30, 20, 15, 10)  # percent; epochs to reach them tell how fast a network converges
+SOURCES = {"paper": "He et al. 2016", "study_a": "study A"}
+
+
+def main() -> None:
+    settings = params.load()
+    runs, curves, confusion = load_grid(settings)
+    published = load_published(PUBLISHED)
+    results = tabulate(runs, settings, published)
+    effects = compare(results, settings.epochs)
+    tables = {"results": results, "effects": effects, "curves": curves, "confusion": confusion}
+    for name, table in tables.items():
+        stage.write(REPORTS / f"{name}.csv", table.to_csv(index=False, float_format="%.10g", lineterminator="\n"))
+    stage.write(REPORTS / "results.md", markdown(results, effects, settings))
+    stage.write_json(REPORTS / "metrics.json", metrics(results, effects))
+    print(results[["variant", "runs", "test_error", "test_error_sd"]].to_string(index=False))
+
+
+def load_grid(settings: Params) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """One row a run; all histories; all confusion counts. Raises StageError for a run that is missing or unfit."""
+    runs, curves, confusions = [], [], []
+    for variant in settings.variants:
+        for seed in settings.seeds:
+            name = f"{variant}-{seed}"
+            history = read(name, "history.csv")
+            measured = read(name, "metrics.json")
+            check_schedule(name, history, settings, measured["diverged"])
+            keys = {"variant": variant, "seed": seed}
+            runs.append(keys | summarise(history) | measured)
+            curves.append(history.assign(**keys))
+            confusions.append(read(name, "confusion.csv").assign(**keys))
+    identities = {json.dumps(run["data"], sort_keys=True) for run in runs}
+    if len(identities) > 1:
+        raise StageError("the runs were evaluated on different data: run `dvc repro`")
+    return pd.DataFrame(runs), keys_first(pd.concat(curves)), keys_first(pd.concat(confusions))
+
+
+def read(name: str, file: str) -> Any:
+    """A file of run `name`, a table or a mapping. Raises StageError if it is missing or damaged."""
+    path = stage.RUNS / name / file
+    try:
+        return json.loads(path.read_text()) if path.suffix == ".json" else pd.read_csv(path)
+    except FileNotFoundError:
+        raise StageError(f"run {name} of the grid is missing ({path}): run `dvc repro`") from None
+    except ValueError as error:
+        raise StageError(f"{path} is damaged ({error}): run `dvc repro`") from None
+
+
+def check_schedule(name: str, history: pd.DataFrame, settings: Params, diverged: bool) -> None:
+    """Raise StageError unless the run's learning rates are those of params.yaml; a diverged run may be shorter."""
+    expected = [round(learning_rate(settings, epoch), 12) for epoch in range(settings.epochs)]
+    trained = history["lr"].tolist()
+    if trained != (expected[: len(trained)] if diverged else expected):
+        raise StageError(
+            f"run {name} was trained for {len(trained)} epochs on another schedule than params.yaml's "
+            f"({settings.epochs} epochs from lr {settings.lr}): run `dvc repro`"
+        )
+
+
+def summarise(history: pd.DataFrame) -> dict[str, Any]:
+    """Last and best epoch of one run, and the first epoch whose test error is at or below each fixed error."""
+    last, best = history.iloc[-1], history.loc[history["test_error"].idxmin()]
+    row = {"train_error": last["train_error"], "train_loss": last["train_loss"]}
+    row |= {"best_epoch": int(best["epoch"]), "best_test_error": best["test_error"]}
+    for error in FIXED_ERRORS:
+        reached = history.loc[history["test_error"] <= error, "epoch"]
+        row[f"epochs_to_{error}"] = reached.iloc[0] if len(reached) else np.nan
+    return row
+
+
+def load_published(path: Path) -> pd.DataFrame:
+    """Published test errors in percent: columns net, test_error, sd, runs, source, protocol."""
+    table = pd.read_csv(path)
+    accuracy = table["metric"] == "test_accuracy"
+    table["test_error"] = np.where(accuracy, 100 - table["value"], table["value"]).round(4)
+    return table.loc[accuracy | (table["metric"] == "test_error")].drop(columns=["metric", "value"])
+
+
+def tabulate(runs: pd.DataFrame, settings: Params, published: pd.DataFrame) -> pd.DataFrame:
+    """One row a variant: mean and sample standard deviation over seeds, beside published errors of that network."""
+    rows = []
+    for variant in settings.variants:
+        arch, group = settings.arch[variant], runs[runs["variant"] == variant]
+        error = group["test_error"].mean()
+        images = group["test_images"].iloc[0]
+        row = {"variant": variant, "depth": arch.depth, "shortcut": arch.shortcut}
+        row |= {"parameters": group["parameters"].iloc[0], "runs": len(group), "diverged": group["diverged"].sum()}
+        row |= {"test_error": error, "test_error_sd": group["test_error"].std()}
+        row["test_error_se"] = np.sqrt(error * (100 - error) / images)  # binomial, of one run on these images
+        row |= {key: group[key].mean() for key in ("train_error", "train_loss", "best_epoch", "best_test_error")}
+        for key in (f"epochs_to_{e}" for e in FIXED_ERRORS):
+            row[key] = group[key].mean(skipna=False)  # empty unless all runs get there
+        net = f"{'plain' if arch.shortcut == 'none' else 'resnet'}{arch.depth}"
+        for source, begins in SOURCES.items():
+            match = published[(published["net"] == net) & published["source"].str.startswith(begins)]
+            row[source] = match["test_error"].iloc[0] if len(match) else np.nan
+        rows.append(row)
+    return pd.DataFrame(rows).round(6)
+
+
+def compare(results: pd.DataFrame, epochs: int) -> pd.DataFrame:
+    """The effects that study A claims, in points of test error, ours beside the published ones.
+
+    Columns effect, of, statement, measure, ours, paper, study_a, verdict. An effect whose networks are not all in the
+    grid is left out.
+    """
+    effects = []
+    sources = ["test_error", *SOURCES]
+    by_shortcut = {s: group.sort_values("depth") for s, group in results.groupby("shortcut", sort=False)}
+    for shortcut, group in by_shortcut.items():
+        if len(group) > 1:
+            shallow, deep = group.iloc[0], group.iloc[-1]
+            word = "worse" if shortcut == "none" else "better"
+            text = f"{deep['variant']} is {word} than {shallow['variant']}"
+            measure = f"{deep['variant']} − {shallow['variant']}"
+            effects.append(("depth_effect", deep["variant"], text, measure, *(deep[sources] - shallow[sources])))
+    plain = by_shortcut.pop("none", results.head(0)).drop_duplicates("depth").set_index("depth")
+    for group in by_shortcut.values():
+        group = group[group["depth"].isin(plain.index)]
+        gains = [plain.loc[row["depth"], sources] - row[sources] for _, row in group.iterrows()]
+        for gain, (_, row) in zip(gains, group.iterrows(), strict=True):
+            other = plain.loc[row["depth"], "variant"]
+            text, measure = f"{row['variant']} is better than {other}", f"{other} − {row['variant']}"
+            effects.append(("residual_gain", row["variant"], text, measure, *gain))
+        if len(gains) > 1:
+            deepest, low, high = group.iloc[-1]["variant"], group.iloc[0]["depth"], group.iloc[-1]["depth"]
+            text, gain = "the residual gain grows with depth", "gain at {} layers".format
+            effects.append(("gain_growth", deepest, text, f"{gain(high)} − {gain(low)}", *(gains[-1] - gains[0])))
+            text, measure = f"{text}, as a factor", f"{gain(high)} / {gain(low)}"
+            effects.append(("amplification", deepest, text, measure, *ratio(gains[-1], gains[0])))
+    table = pd.DataFrame(effects, columns=["effect", "of", "statement", "measure", "ours", *SOURCES])
+    table = table.astype(dict.fromkeys(("ours", *SOURCES), float)).round(6)
+    table["verdict"] = [verdict(row, epochs) for _, row in table.iterrows()]
+    return table
+
+
+def ratio(deep: pd.Series, shallow: pd.Series) -> pd.Series:
+    """deep / shallow where the shallow gain is positive; elsewhere NaN, since a ratio would say nothing."""
+    return (deep / shallow.where(shallow > 0)).astype(float)
+
+
+def verdict(row: pd.Series, epochs: int) -> str:
+    """Whether our effect goes in the published direction; its size is judged only on the published schedule."""
+    if not np.isfinite(row["ours"]):
+        return "not measured"
+    neutral = 1 if row["effect"] == "amplification" else 0
+    published = row["study_a"] if np.isfinite(row["study_a"]) else row["paper"]
+    if not np.isfinite(published):
+        return "nothing published"
+    same = (row["ours"] > neutral) == (published > neutral)
+    scope = "" if epochs >= STUDY_EPOCHS else " (short schedule)"
+    return f"{'same' if same else 'opposite'} direction{scope}"
+
+
+def metrics(results: pd.DataFrame, effects: pd.DataFrame) -> dict[str, dict[str, float | None]]:
+    """What `dvc metrics diff` compares: errors a variant, then the effects but one, by the variant each is of."""
+    content: dict[str, dict[str, float | None]] = {}
+    for _, row in results.iterrows():
+        content[row["variant"]] = {key: number(row[key]) for key in ("test_error", "train_error")}
+    for _, row in effects[effects["effect"] != "gain_growth"].iterrows():  # follows from the gains
+        content.setdefault(row["effect"], {})[row["of"]] = number(row["ours"])
+    return content
+
+
+def number(value: float) -> float | None:
+    """`value` to four decimals, or None if it is not finite, which JSON cannot say."""
+    return round(float(value), 4) if np.isfinite(value) else None
+
+
+def keys_first(table: pd.DataFrame) -> pd.DataFrame:
+    """`table` with variant and seed as its first columns."""
+    keys = ["variant", "seed"]
+    return table[keys + [column for column in table.columns if column not in keys]]
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,65 @@
+"""Does dvc.lock match this checkout's code, parameters, dvc.yaml and reports? Needs neither data nor cache; 1 s.
+
+    python -m pipeline.check
+
+Exits with 1 and a line a reason if it does not. `dvc status` and `dvc repro --dry` cannot be used for this: the first
+exits with 0 whatever it finds, the second for some stages that are stale.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+from ruamel.yaml import YAML
+
+NOT_HERE = ("not in cache", "deleted")  # states of data and models in a clone that has not pulled them
+
+
+def main() -> None:
+    with Repo() as repo:
+        reasons = [*changed(repo), *would_run(repo), *forgotten(repo)]
+    if reasons:
+        sys.exit("\n".join(["dvc.lock does not match this checkout:", *(f"  {reason}" for reason in reasons)]))
+    print("dvc.lock matches code, parameters and reports")
+
+
+def changed(repo: Repo) -> Iterator[str]:
+    """What `dvc status` finds, but for data and models that are merely not here."""
+    in_git = {str(out) for out in repo.index.outs if not out.use_cache}
+    for stage, entries in repo.status().items():
+        for line in (line for entry in entries for line in _leaves(entry)):
+            path, _, state = line.partition(": ")[2].rpartition(": ")
+            if state not in NOT_HERE or path in in_git:
+                yield f"{stage}: {line}"
+
+
+def would_run(repo: Repo) -> Iterator[str]:
+    """What `dvc repro` would run if all data and models were here; it compares each output with its readers, too."""
+    try:
+        for stage in repo.reproduce(dry=True, allow_missing=True):
+            yield f"{stage.addressing}: would run again"
+    except DvcException as error:
+        yield str(error)
+
+
+def forgotten(repo: Repo) -> Iterator[str]:
+    """Stages that dvc.lock records and dvc.yaml no longer has."""
+    lock = Path("dvc.lock")
+    locked = YAML(typ="safe", pure=True).load(lock)["stages"] if lock.exists() else {}
+    for stage in sorted(set(locked) - {stage.addressing for stage in repo.index.stages}):
+        yield f"{stage}: in dvc.lock, but not in dvc.yaml"
+
+
+def _leaves(entry: Any) -> Iterator[str]:
+    if not isinstance(entry, dict):
+        yield str(entry)
+        return
+    for key, value in entry.items():
+        yield from (f"{key}: {leaf}" for leaf in _leaves(value))
+
+
+if __name__ == "__main__":
+    main()

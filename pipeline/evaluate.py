@@ -1,0 +1,82 @@
+"""Stage evaluate: what one trained network makes of the test images.
+
+    python -m pipeline.evaluate resnet20 0
+
+Writes reports/runs/resnet20-0/{metrics.json, confusion.csv, predictions.csv, history.csv}, the files of a run that
+git keeps: loss and error, error per class, counts of actual against predicted class, the class predicted for each test
+image in the order of the file, and the training history, copied from beside the weights. 5 s with 20 layers, 8 with 56.
+"""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pipeline import dataset, device, engine, networks, params, stage
+from pipeline.engine import Inputs
+from pipeline.records import CLASSES
+from pipeline.stage import StageError
+
+
+def main() -> None:
+    variant, seed = stage.arguments(__doc__)
+    settings = params.load()
+    compute = device.prepare(settings)
+    name = f"{variant}-{seed}"
+    network = networks.Network(settings.network(variant))
+    mean, std = networks.load_weights(network, stage.MODELS / name / "weights.safetensors")
+    network = network.to(compute.device)
+    test = dataset.load(stage.DATA, settings.dataset)[1].to(compute.device)
+    logits = engine.predict(network, test.images, Inputs.of(mean, std, compute.device), compute)
+    loss, error = engine.score(logits, test.labels)
+
+    actual, predicted = test.labels.cpu().numpy(), logits.argmax(1).cpu().numpy()
+    counts = confusion(actual, predicted)
+    history = pd.read_csv(history_file(name))
+    metrics = {
+        "test_error": round(error, 6),
+        "test_loss": round(loss, 6) if math.isfinite(loss) else None,
+        "diverged": not np.isfinite(history["train_loss"].iloc[-1]),
+        "parameters": networks.parameter_count(network),
+        "test_images": len(test),
+        "class_error": dict(zip(CLASSES, class_error(counts).round(6).tolist(), strict=True)),
+        "data": json.loads((stage.DATA / "provenance.json").read_text()),
+    }
+    folder = stage.RUNS / name
+    stage.write(folder / "confusion.csv", confusion_table(counts).to_csv(index=False))
+    stage.write(folder / "predictions.csv", pd.DataFrame({"predicted": predicted}).to_csv(index=False))
+    stage.write(folder / "history.csv", history_file(name).read_bytes())
+    stage.write_json(folder / "metrics.json", metrics)
+    print(f"{name}: test error {error:.2f} %")
+
+
+def history_file(name: str) -> Path:
+    """The training history beside the weights of run `name`. Raises StageError if it is missing."""
+    path = stage.MODELS / name / "history.csv"
+    if not path.exists():
+        raise StageError(f"{path} is missing: run `dvc repro` to train {name}")
+    return path
+
+
+def confusion(actual: np.ndarray, predicted: np.ndarray, classes: int = len(CLASSES)) -> np.ndarray:
+    """Counts (classes, classes): row the actual class, column the predicted one."""
+    counts = np.zeros((classes, classes), np.int64)
+    np.add.at(counts, (actual, predicted), 1)
+    return counts
+
+
+def class_error(counts: np.ndarray) -> np.ndarray:
+    """Error in percent (C,) on the images of each class, from counts (C, C)."""
+    return 100 * (1 - np.diag(counts) / counts.sum(1))
+
+
+def confusion_table(counts: np.ndarray) -> pd.DataFrame:
+    """counts (C, C) as rows of actual, predicted, count."""
+    rows = [(a, p, counts[i, j]) for i, a in enumerate(CLASSES) for j, p in enumerate(CLASSES)]
+    return pd.DataFrame(rows, columns=["actual", "predicted", "count"])
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,111 @@
+"""The report's figures: each function takes tables that aggregate wrote and returns a matplotlib figure.
+
+Plain networks are orange and residual ones blue (Okabe-Ito, told apart by the colour-blind); markers, dashes and
+hatching tell them apart as well, so that a print in grey can be read.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+FAMILIES = {"none": "plain", "identity": "residual, option A", "projection": "residual, option B"}
+COLOURS = {"none": "#D55E00", "identity": "#56B4E9", "projection": "#0072B2"}
+MARKERS = {"none": "s", "identity": "^", "projection": "o"}
+PUBLISHED = {"paper": ("D", "He et al. 2016"), "study_a": ("*", "study A")}
+
+
+def style() -> None:
+    """Set seaborn's theme and what makes an SVG the same bytes each time."""
+    sns.set_theme(context="paper", style="whitegrid", font_scale=1.05)
+    plt.rcParams.update({"svg.hashsalt": "report", "svg.fonttype": "path", "savefig.dpi": 200, "figure.dpi": 100})
+
+
+def test_error(results: pd.DataFrame) -> Figure:
+    """Test error against layers: ours with its spread, and the published values as open markers."""
+    figure, axes = plt.subplots(figsize=(7, 3.8), layout="constrained")
+    for shortcut, group in results.groupby("shortcut", sort=False):
+        group = group.sort_values("depth")
+        style = {"color": COLOURS[shortcut], "marker": MARKERS[shortcut], "label": f"{FAMILIES[shortcut]}, ours"}
+        spread = group["test_error_sd"].fillna(group["test_error_se"])
+        axes.errorbar(group["depth"], group["test_error"], spread, capsize=4, markersize=7, linewidth=1.8, **style)
+        for source, (marker, label) in PUBLISHED.items():
+            shown = {"marker": marker, "s": 70, "facecolors": "none", "edgecolors": COLOURS[shortcut]}
+            axes.scatter(group["depth"], group[source], label=f"{FAMILIES[shortcut]}, {label}", **shown)
+    axes.set(xlabel="layers", ylabel="test error (%)", ylim=(0, None), xticks=sorted(set(results["depth"])))
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    return figure
+
+
+def dynamics(curves: pd.DataFrame, arch: pd.DataFrame) -> Figure:
+    """Error and loss by epoch: training dashed, test solid; mean over seeds, with a band from lowest to highest.
+
+    `curves` hold the runs of one depth; `arch` tells each variant's shortcut.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+    shortcuts = arch.set_index("variant")["shortcut"]
+    for axis, measure, label in zip(axes, ("error", "loss"), ("error (%)", "cross-entropy (nats)"), strict=True):
+        for variant, runs in curves.groupby("variant", sort=False):
+            colour, marker = COLOURS[shortcuts[variant]], MARKERS[shortcuts[variant]]
+            for part, dash in (("train", "--"), ("test", "-")):
+                by_epoch = runs.groupby("epoch")[f"{part}_{measure}"]
+                mean = by_epoch.mean()
+                shown = {"markevery": max(1, len(mean) // 10), "marker": marker, "markersize": 4, "linewidth": 1.5}
+                axis.plot(mean.index, mean, dash, color=colour, label=f"{variant}, {part}", **shown)
+                axis.fill_between(mean.index, by_epoch.min(), by_epoch.max(), color=colour, alpha=0.2, linewidth=0)
+        axis.set(xlabel="epoch", ylabel=label, ylim=(0, None))
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes[0].set_ylim(0, 100)
+    axes[0].legend(frameon=False)
+    return figure
+
+
+def confusion(counts: pd.DataFrame) -> Figure:
+    """Confusion matrices of one depth side by side: shares in percent of each actual class, summed over seeds."""
+    variants = counts["variant"].unique()
+    size = (4.6 * len(variants), 4.4)
+    figure, axes = plt.subplots(1, len(variants), figsize=size, layout="constrained", squeeze=False)
+    for axis, variant in zip(axes[0], variants, strict=True):
+        matrix = share(counts[counts["variant"] == variant])
+        shown = {"annot": True, "fmt": ".0f", "annot_kws": {"size": 7}, "square": True, "linewidths": 0.3}
+        sns.heatmap(matrix, ax=axis, vmin=0, vmax=100, cmap="Blues", cbar=False, **shown)
+        axis.set(title=variant, xlabel="predicted", ylabel="actual")
+        axis.tick_params(axis="x", rotation=50)
+        axis.tick_params(axis="y", rotation=0)
+    return figure
+
+
+def share(counts: pd.DataFrame) -> pd.DataFrame:
+    """Rows actual, columns predicted, in percent of the actual class; classes in the data's own order."""
+    order = list(dict.fromkeys(counts["actual"]))
+    matrix = counts.pivot_table(index="actual", columns="predicted", values="count", aggfunc="sum")
+    matrix = matrix.loc[order, order]
+    return 100 * matrix.div(matrix.sum(axis=1), axis=0)
+
+
+def class_error(counts: pd.DataFrame, arch: pd.DataFrame) -> Figure:
+    """Error on each class, a panel a depth, a bar a variant; mean over seeds."""
+    errors = class_errors(counts).merge(arch, on="variant")
+    depths = sorted(errors["depth"].unique())
+    figure, axes = plt.subplots(len(depths), 1, figsize=(9, 2.7 * len(depths)), layout="constrained", squeeze=False)
+    for axis, depth in zip(axes[:, 0], depths, strict=True):
+        rows = errors[errors["depth"] == depth]
+        names = rows.drop_duplicates("variant")
+        colours = dict(zip(names["variant"], names["shortcut"].map(COLOURS), strict=True))
+        sns.barplot(rows, x="actual", y="error", hue="variant", palette=colours, saturation=1, ax=axis, errorbar=None)
+        for bars, hatch in zip(axis.containers, ("///", "", "..."), strict=False):
+            for bar in bars:
+                bar.set(hatch=hatch, edgecolor="white", linewidth=0.5)
+        axis.set(xlabel="", ylabel="test error (%)", ylim=(0, 100 if rows["error"].max() > 60 else None))
+        axis.legend(frameon=False, ncols=len(colours), loc="lower left", bbox_to_anchor=(0, 1))
+    return figure
+
+
+def class_errors(counts: pd.DataFrame) -> pd.DataFrame:
+    """Rows of variant, seed, actual, error in percent, from confusion counts."""
+    keys = ["variant", "seed", "actual"]
+    right = counts["count"].where(counts["actual"] == counts["predicted"], 0)
+    sums = counts.assign(right=right).groupby(keys, sort=False)[["right", "count"]].sum().reset_index()
+    return sums[keys].assign(error=np.round(100 * (1 - sums["right"] / sums["count"]), 6))

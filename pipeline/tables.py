@@ -1,0 +1,76 @@
+"""The tables of README and report, as text: rounding, signs and headings in one place."""
+
+import numpy as np
+import pandas as pd
+
+from pipeline.params import Params
+
+SHORTCUTS = {"none": "none", "projection": "projection (B)", "identity": "identity (A)"}
+
+
+def percent(mean: float, sd: float = np.nan, runs: int = 1) -> str:
+    """`8.31 ± 0.20 (3)`: mean and sample standard deviation over that many runs; `8.31 (1)` for one run."""
+    if not np.isfinite(mean):
+        return "–"
+    return f"{mean:.2f} ± {sd:.2f} ({runs})" if np.isfinite(sd) else f"{mean:.2f} ({runs})"
+
+
+def value(number: float, form: str = ".2f") -> str:
+    """A number in `form`, or a dash where there is none; a minus is a minus."""
+    return format(number, form).replace("-", "−") if np.isfinite(number) else "–"
+
+
+def results_table(results: pd.DataFrame) -> pd.DataFrame:
+    """results.csv for the eye: errors in percent, last epoch, mean ± sd (runs)."""
+    return pd.DataFrame(
+        {
+            "network": results["variant"] + np.where(results["diverged"] > 0, " (diverged)", ""),
+            "layers": results["depth"],
+            "shortcut": results["shortcut"].map(SHORTCUTS),
+            "parameters": [f"{count:,}" for count in results["parameters"]],
+            "test error %": [
+                percent(*row) for row in results[["test_error", "test_error_sd", "runs"]].itertuples(index=False)
+            ],
+            "train error %": results["train_error"].map(value),
+            "paper %": results["paper"].map(value),
+            "study A %": results["study_a"].map(value),
+        }
+    )
+
+
+def effects_table(effects: pd.DataFrame) -> pd.DataFrame:
+    """effects.csv for the eye: differences in points of test error, the amplification as a factor."""
+    ratios = effects["effect"] == "amplification"
+    columns = {"claim": effects["statement"], "measured as": effects["measure"]}
+    for heading, key in (("ours", "ours"), ("paper", "paper"), ("study A", "study_a")):
+        columns[heading] = [
+            (value(x, ".1f") + ("x" if np.isfinite(x) else "")) if ratio else value(x, "+.2f")
+            for x, ratio in zip(effects[key], ratios, strict=True)
+        ]
+    return pd.DataFrame(columns | {"verdict": effects["verdict"]})
+
+
+def convergence_table(results: pd.DataFrame) -> pd.DataFrame:
+    """First epoch whose test error is at or below a fixed one, mean over runs; a dash where not all runs get there."""
+    columns = [column for column in results.columns if column.startswith("epochs_to_")]
+    table = pd.DataFrame({"network": results["variant"]})
+    for column in columns:
+        table[f"≤ {column.removeprefix('epochs_to_')} %"] = results[column].map(lambda x: value(x, "g"))
+    best = zip(results["best_test_error"], results["best_epoch"], strict=True)
+    table["best epoch"] = [f"{value(error)} % in {epoch:g}" for error, epoch in best]
+    table["last epoch"] = [f"{value(error)} %" for error in results["test_error"]]
+    return table
+
+
+def markdown(results: pd.DataFrame, effects: pd.DataFrame, settings: Params) -> str:
+    """results.md: the claims, the table of networks, and what was run."""
+    seeds = ", ".join(map(str, settings.seeds))
+    run = f"{settings.epochs} epochs a network, seed{'s' if len(settings.seeds) > 1 else ''} {seeds}, last epoch"
+    note = f"Run: `{settings.dataset}`, {run}. Effects are differences of test errors in points."
+    parts = [_pipes(effects_table(effects))] if len(effects) else []
+    return "\n\n".join([*parts, _pipes(results_table(results)), note]) + "\n"
+
+
+def _pipes(table: pd.DataFrame) -> str:
+    lines = [list(table.columns), ["---"] * table.shape[1], *table.astype(str).to_numpy().tolist()]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
