@@ -1,0 +1,41 @@
+# Each command sets up what it needs: a .venv with requirements.txt, made anew when that file changes.
+# `make PYTHON=python3.12 test` takes another interpreter (3.11 or newer).
+PYTHON ?= python3
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+SMOKE := -S dataset=synthetic -S train_size=2000 -S epochs=2
+
+.PHONY: help setup repro smoke report check test
+help: ## list the commands
+	@sed -n 's/^\([a-z]*\):.*## /make \1 #/p' Makefile | column -t -s '#'
+
+setup: $(VENV)/ready ## make .venv and install requirements.txt
+$(VENV)/ready: requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=..." if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	pip install --quiet --disable-pip-version-check -r requirements.txt
+	python -m pipeline.offline_plots
+	touch $@
+
+repro: setup ## reproduce every result that is out of date, from the data to the report
+	dvc repro
+	python -m pipeline.readme
+
+smoke: setup ## the whole pipeline on generated images, in two minutes, apart from the workspace
+	dvc exp run --temp --force --name smoke $(SMOKE)
+	mkdir -p .scratch
+	git show $$(dvc exp list --name-only --sha-only):reports/report.html > .scratch/smoke.html
+	dvc exp remove --quiet smoke
+	@echo "The pipeline works. Its report on generated images: $(CURDIR)/.scratch/smoke.html"
+
+report: setup ## rebuild tables, figures and report from the runs in git, without data
+	dvc repro --allow-missing --force --downstream aggregate
+	python -m pipeline.readme
+
+check: setup ## does dvc.lock match code, parameters and reports?
+	python -m pipeline.check
+
+test: setup ## everything that CI tests
+	ruff check .
+	ruff format --check .
+	pytest

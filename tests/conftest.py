@@ -1,0 +1,112 @@
+"""What tests share: small parameters, a workspace with generated data, and stages run in processes of their own.
+
+pytest                    # all
+pytest -m "not slow"      # without the whole pipelines, half a minute
+"""
+
+import copy
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from ruamel.yaml import YAML
+
+from pipeline import dataset, device, networks, params, synthetic, train
+from pipeline.engine import Inputs, Trainer
+from pipeline.params import Params
+
+ROOT = Path(__file__).resolve().parent.parent
+SMALL = {
+    "dataset": "synthetic",
+    "train_size": 200,
+    "epochs": 3,
+    "precision": "fp32",
+    "device": "cpu",
+    "threads": 1,
+    "variants": ["plain8", "resnet8"],
+    "arch": {"plain8": {"depth": 8, "shortcut": "none"}, "resnet8": {"depth": 8, "shortcut": "projection"}},
+}
+
+
+@pytest.fixture(scope="session")
+def committed() -> dict:
+    """params.yaml as it is in the repository."""
+    return YAML(typ="safe", pure=True).load(ROOT / "params.yaml")
+
+
+@pytest.fixture
+def settings(committed: dict) -> Callable[..., Params]:
+    """Validated small parameters with changes: settings(epochs=2)."""
+    return lambda **changes: params.parse(copy.deepcopy(committed) | copy.deepcopy(SMALL) | changes)
+
+
+@pytest.fixture(scope="session")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the synthetic data set."""
+    folder = tmp_path_factory.mktemp("synthetic")
+    synthetic.write_set(folder)
+    (folder / "provenance.json").write_text('{"dataset": "synthetic", "identity": "generated", "content_sha256": "0"}')
+    return folder
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, committed: dict, generated: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with small parameters and generated data, and nothing else."""
+    write_params(tmp_path, committed | SMALL)
+    shutil.copytree(generated, tmp_path / "data/cifar10")
+    shutil.copy(ROOT / "data/published.csv", tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    return tmp_path
+
+
+def make(settings: Params, folder: Path, variant: str = "resnet8", seed: int = 0) -> Trainer:
+    """A trainer on the data in `folder`: what train's main sets up."""
+    compute = device.prepare(settings)
+    images, _ = dataset.split(dataset.load(folder, settings.dataset)[0], settings.train_size, settings.val_size)
+    inputs = Inputs.of(*dataset.statistics(images.images), compute.device)
+    network = networks.build(settings.network(variant), seed).to(compute.device)
+    return train.make_trainer(network, images, inputs, compute, settings)
+
+
+def write_params(folder: Path, content: dict) -> None:
+    YAML().dump(content, folder / "params.yaml")
+
+
+def change_params(folder: Path, **changes: object) -> None:
+    path = folder / "params.yaml"
+    yaml = YAML()
+    write_params(folder, yaml.load(path) | changes)
+
+
+def command(module: str, *args: object) -> list[str]:
+    return [sys.executable, "-m", f"pipeline.{module}", *map(str, args)]
+
+
+def run(module: str, *args: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a stage in the current folder with the repository's code, in a process of its own."""
+    env = os.environ | {"PYTHONPATH": str(ROOT)} | environment
+    return subprocess.run(command(module, *args), env=env, capture_output=True, text=True, timeout=300)
+
+
+def refused(result: subprocess.CompletedProcess[str]) -> str:
+    """The one sentence of a refusal; fails if there was a traceback, or no refusal."""
+    assert result.returncode == 1, result.stderr
+    assert "Traceback" not in result.stderr
+    last = result.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: ")
+    return last
+
+
+@pytest.fixture(autouse=True)
+def _torch_as_before():
+    """No test leaves torch deterministic, or with another thread count, for the next."""
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(deterministic)

@@ -1,0 +1,33 @@
+"""data/README.md is the data's contract: what it says is what the code does."""
+
+from conftest import ROOT
+
+from pipeline import download, records
+
+CONTRACT = (ROOT / "data/README.md").read_text()
+
+
+def test_source_and_checksums_are_those_of_the_code():
+    assert download.URL in CONTRACT
+    assert download.ARCHIVE_MD5 in CONTRACT
+    for sha256 in download.COPIES:
+        assert sha256 in CONTRACT
+
+
+def test_counts_and_classes_are_those_of_the_code():
+    for dataset, words in (("cifar10", "{:,} training images"), ("synthetic", "{:,} training and")):
+        assert words.format(records.DATASETS[dataset].train) in CONTRACT
+        assert f"{records.DATASETS[dataset].test:,} test images" in CONTRACT
+    assert f"({' '.join(records.CLASSES)})" in CONTRACT
+    assert f"records of {records.RECORD:,} bytes" in CONTRACT
+    for name in (records.TRAIN_FILES[0], records.TRAIN_FILES[-1], records.TEST_FILE):
+        assert name in CONTRACT
+
+
+def test_the_committed_runs_used_the_data_that_the_contract_names():
+    import json
+
+    runs = list((ROOT / "reports/runs").glob("*/metrics.json"))
+    assert runs
+    for path in runs:
+        assert json.loads(path.read_text())["data"]["content_sha256"] in CONTRACT

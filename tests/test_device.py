@@ -1,0 +1,50 @@
+"""Device, precision and threads."""
+
+import pytest
+import torch
+
+from pipeline import device
+from pipeline.stage import StageError
+
+
+def test_a_gpu_that_is_not_there_is_refused(settings, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(
+        StageError, match="device is cuda, but this machine has no GPU that torch can use; legal are auto"
+    ):
+        device.prepare(settings(device="cuda"))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(StageError, match="device is cuda:2, but this machine has cuda:0 to cuda:1"):
+        device.prepare(settings(device="cuda:2"))
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "precision"),
+    [({"avx512_bf16": True}, "bf16"), ({"amx_bf16": True}, "bf16"), ({"avx512_f": True, "avx2": True}, "fp32")],
+)
+def test_auto_is_bf16_where_a_cpu_has_it_natively(settings, monkeypatch, capabilities, precision):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    assert device.prepare(settings(precision="auto")).precision == precision
+
+
+@pytest.mark.parametrize(("capability", "has"), [((7, 5), False), ((8, 0), True), ((9, 0), True)])
+def test_auto_is_bf16_on_gpus_from_ampere_on(monkeypatch, capability, has):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert device._has_bf16(torch.device("cuda")) is has
+
+
+def test_threads_are_as_told_and_torch_is_deterministic(settings):
+    compute = device.prepare(settings(threads=1))
+    assert compute.threads == torch.get_num_threads() == 1
+    assert torch.are_deterministic_algorithms_enabled()
+    assert device.prepare(settings(threads=0)).threads == device.cores()
+
+
+def test_the_environment_names_no_machine(settings):
+    import getpass
+    import socket
+
+    recorded = str(device.environment(device.prepare(settings())))
+    assert torch.__version__ in recorded
+    assert socket.gethostname() not in recorded
+    assert f"'{getpass.getuser()}'" not in recorded

@@ -1,0 +1,141 @@
+"""Download: known bytes from anywhere are taken, everything else is refused, and nothing half-written stays."""
+
+import hashlib
+import http.server
+import json
+import shutil
+import tarfile
+import threading
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, change_params, refused, run
+
+from pipeline import download, records
+from pipeline.stage import StageError
+
+
+@pytest.fixture
+def known(generated: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of .bin files that counts as a known copy."""
+    monkeypatch.setitem(download.COPIES, records.content_sha256(generated), "a copy for tests")
+    return generated
+
+
+@pytest.fixture
+def archive(known: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "cifar-10-binary.tar.gz"
+    with tarfile.open(path, "w:gz") as tar:
+        for name in records.FILES:
+            tar.add(known / name, f"cifar-10-batches-bin/{name}")
+    return path
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    folder = tmp_path / "parent" / "cifar10"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_a_folder_of_known_bytes_is_taken(known, target):
+    assert download.fetch(str(known), target) == "a copy for tests"
+    assert records.content_sha256(target) == records.content_sha256(known)
+
+
+def test_an_archive_of_known_bytes_is_taken(known, archive, target):
+    assert download.fetch(str(archive), target) == "a copy for tests"
+    assert records.content_sha256(target) == records.content_sha256(known)
+
+
+def test_the_official_archive_is_known_by_its_md5(archive, target, monkeypatch):
+    monkeypatch.setattr(download, "ARCHIVE_MD5", hashlib.md5(archive.read_bytes()).hexdigest())
+    monkeypatch.setattr(download, "COPIES", {})
+    assert download.fetch(str(archive), target) == download.OFFICIAL
+
+
+def test_a_mirror_is_asked_again_when_it_fails(known, archive, target, monkeypatch):
+    asked = []
+
+    class Flaky(http.server.SimpleHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            if len(asked) == 1:
+                return self.send_error(503)
+            return super().do_GET()
+
+        def log_message(self, *args):
+            pass
+
+    monkeypatch.setattr(download.time, "sleep", lambda seconds: None)
+    monkeypatch.chdir(archive.parent)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Flaky) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/{archive.name}"
+        assert download.fetch(url, target) == "a copy for tests"
+        server.shutdown()
+    assert len(asked) >= 2
+
+
+def test_unknown_bytes_are_refused(generated, target):
+    with pytest.raises(
+        StageError, match=r"holds unknown bytes \(content sha256 [0-9a-f]{64}\); legal are the official"
+    ):
+        download.fetch(str(generated), target)
+
+
+def test_one_changed_pixel_is_refused(known, tmp_path, target):
+    changed = tmp_path / "changed"
+    shutil.copytree(known, changed)
+    data = bytearray((changed / records.TEST_FILE).read_bytes())
+    data[100] ^= 1
+    (changed / records.TEST_FILE).write_bytes(data)
+    with pytest.raises(StageError, match="holds unknown bytes"):
+        download.fetch(str(changed), target)
+
+
+def test_a_truncated_archive_is_refused(archive, target):
+    archive.write_bytes(archive.read_bytes()[: archive.stat().st_size // 2])
+    with pytest.raises(StageError, match="is no whole tar archive"):
+        download.fetch(str(archive), target)
+
+
+def test_an_archive_without_the_files_is_refused(tmp_path, target):
+    path = tmp_path / "other.tar"
+    with tarfile.open(path, "w") as tar:
+        tar.add(ROOT / "LICENSE", "LICENSE")
+    with pytest.raises(StageError, match=r"lacks data_batch_1\.bin"):
+        download.fetch(str(path), target)
+
+
+def test_a_folder_without_the_files_is_refused(tmp_path, target):
+    with pytest.raises(StageError, match=r"data_batch_1\.bin is missing"):
+        download.fetch(str(tmp_path), target)
+
+
+def test_what_is_refused_leaves_the_data_as_it_was(workspace):
+    change_params(workspace, dataset="cifar10")
+    (workspace / "data/cifar10/mark").touch()
+    for source, words in (("/nowhere", "is not there"), (str(workspace / "data/cifar10"), "unknown bytes")):
+        assert words in refused(run("download", CIFAR10_SOURCE=source))
+    assert (workspace / "data/cifar10/mark").exists()
+    assert sorted(path.name for path in (workspace / "data").iterdir()) == ["cifar10", "published.csv"]
+
+
+def test_an_address_that_cannot_be_reached_is_named(workspace):
+    change_params(workspace, dataset="cifar10")
+    sentence = refused(run("download", CIFAR10_SOURCE="http://127.0.0.1:9/cifar-10-binary.tar.gz"))
+    assert "http://127.0.0.1:9/cifar-10-binary.tar.gz cannot be reached" in sentence
+    assert "set CIFAR10_SOURCE" in sentence
+
+
+def test_synthetic_data_says_what_it_is(workspace):
+    shutil.rmtree(workspace / "data/cifar10")
+    result = run("download")
+    assert result.returncode == 0, result.stderr
+    provenance = json.loads((workspace / "data/cifar10/provenance.json").read_text())
+    assert provenance["dataset"] == "synthetic"
+    assert "not CIFAR-10" in provenance["identity"]
+    assert sorted(path.name for path in (workspace / "data/cifar10").iterdir()) == sorted(
+        [*records.FILES, "provenance.json"]
+    )

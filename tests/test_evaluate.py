@@ -1,0 +1,55 @@
+"""Evaluation: the same as training's last test, and the same as NumPy's count over the predictions."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import refused, run
+
+from pipeline import evaluate, records
+
+RUN = Path("reports/runs/resnet8-0")
+
+
+def test_evaluation_agrees_with_training_and_with_numpy(workspace):
+    assert run("train", "resnet8", 0).returncode == 0
+    result = run("evaluate", "resnet8", 0)
+    assert result.returncode == 0, result.stderr
+    metrics = json.loads((RUN / "metrics.json").read_text())
+    history = pd.read_csv(RUN / "history.csv")
+    assert metrics["test_error"] == history["test_error"].iloc[-1]
+    assert metrics["test_loss"] == history["test_loss"].iloc[-1]
+    assert (RUN / "history.csv").read_bytes() == Path("data/models/resnet8-0/history.csv").read_bytes()
+
+    _, actual = records.read(Path("data/cifar10/test_batch.bin"), 1000)
+    predicted = pd.read_csv(RUN / "predictions.csv")["predicted"].to_numpy()
+    assert metrics["test_error"] == pytest.approx(100 * np.mean(predicted != actual))
+    for index, name in enumerate(records.CLASSES):
+        wrong = np.mean(predicted[actual == index] != index)
+        assert metrics["class_error"][name] == pytest.approx(100 * wrong)
+    counts = pd.read_csv(RUN / "confusion.csv")
+    assert counts["count"].sum() == 1000
+    cats_as_dogs = counts[(counts["actual"] == "cat") & (counts["predicted"] == "dog")]["count"].item()
+    assert cats_as_dogs == np.sum((actual == 3) & (predicted == 5))
+    assert max(map(len, (RUN / "predictions.csv").read_text().splitlines()[1:])) == 1
+    assert metrics["data"]["dataset"] == "synthetic"
+
+
+def test_confusion_counts_are_those_of_a_loop():
+    rng = np.random.default_rng(0)
+    actual, predicted = rng.integers(0, 10, 1000), rng.integers(0, 10, 1000)
+    slow = np.zeros((10, 10), int)
+    for a, p in zip(actual, predicted, strict=True):
+        slow[a, p] += 1
+    assert np.array_equal(evaluate.confusion(actual, predicted), slow)
+
+
+def test_missing_and_damaged_weights_are_refused(workspace):
+    assert "weights.safetensors is missing" in refused(run("evaluate", "resnet8", 0))
+    path = Path("data/models/resnet8-0/weights.safetensors")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"no weights")
+    assert "weights.safetensors is damaged" in refused(run("evaluate", "resnet8", 0))
+    assert not RUN.exists()

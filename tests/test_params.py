@@ -1,0 +1,92 @@
+"""Parameters: the committed file is study A's; what is wrong is refused with a sentence of key, value and legal."""
+
+import re
+
+import pytest
+from conftest import ROOT
+
+from pipeline import params
+from pipeline.stage import StageError
+
+STUDY_A = {
+    "lr": 0.1, "momentum": 0.9, "nesterov": False, "weight_decay": 1e-4, "label_smoothing": 0, "batch_size": 128,
+    "warmup_epochs": 0, "lr_gamma": 0.1, "crop_padding": 4, "horizontal_flip": True, "val_size": 0, "train_size": 50000,
+    "lr_milestones": [0.4, 0.6], "dataset": "cifar10", "precision": "auto", "device": "auto", "threads": 0,
+}  # fmt: skip
+
+
+def test_the_committed_parameters_are_those_of_study_a():
+    content = params.load(ROOT / "params.yaml").model_dump()
+    assert {key: content[key] for key in STUDY_A} == STUDY_A
+    assert content["variants"] == ["plain20", "resnet20", "plain56", "resnet56"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"lr": "fast"}, "lr is 'fast'; legal is a number above 0"),
+        ({"lr": 0.0}, "lr is 0.0; legal is a number above 0"),
+        ({"lr": float("nan")}, "lr is nan; legal is a number above 0"),
+        ({"leraning_rate": 1}, "there is no such key"),
+        ({"epoch": 3}, "epoch is 3, but there is no such key; did you mean epochs?"),
+        ({"epochs": 2.5}, "epochs is 2.5; legal is a whole number from 1 up"),
+        ({"epochs": "2"}, "epochs is '2'; legal is a whole number from 1 up"),
+        ({"epochs": True}, "epochs is True; legal is a whole number from 1 up"),
+        ({"momentum": 1.0}, "momentum is 1.0; legal is a number from 0 to below 1"),
+        ({"nesterov": 1}, "nesterov is 1; legal is true or false"),
+        ({"nesterov": True, "momentum": 0.0}, "nesterov is true; legal is only with momentum above 0"),
+        ({"dataset": "mnist"}, "dataset is 'mnist'; legal is cifar10 or synthetic"),
+        ({"precision": "fp16"}, "precision is 'fp16'; legal is auto, bf16 or fp32"),
+        ({"device": "tpu"}, "device is 'tpu'; legal is auto, cpu, cuda or cuda:0"),
+        ({"threads": -1}, "threads is -1; legal is a whole number from 1 up, or 0"),
+        ({"seeds": [0, 1, 0]}, "seeds names 0 twice"),
+        ({"seeds": []}, "seeds is []; legal is a list of at least one seed"),
+        ({"seeds": [-1]}, "seeds.0 is -1; legal is whole numbers from 0"),
+        ({"variants": ["plain8", "plain8"]}, "variants names plain8 twice"),
+        ({"variants": ["vgg"]}, "variants names vgg, which arch lacks; legal are plain8, resnet8"),
+        ({"lr_milestones": [0.6, 0.4]}, "legal are increasing fractions"),
+        ({"lr_milestones": [80, 120]}, "lr_milestones.0 is 80; legal is fractions of the epochs between 0 and 1"),
+        ({"train_size": 2001}, "train_size 2001 and val_size 0 do not fit the 2000 training images of synthetic"),
+        ({"train_size": 1900, "val_size": 101}, "train_size 1900 and val_size 101 do not fit"),
+        ({"warmup_epochs": 3}, "warmup_epochs is 3; legal is below epochs, 3"),
+        ({"arch": {"plain8": {"depth": 21}}}, "arch.plain8.depth is 21; legal is a whole number 6n+2: 8, 14, 20"),
+        ({"arch": {"plain8": {"depth": 2}}}, "arch.plain8.depth is 2; legal"),
+        ({"arch": {"plain8": {"depth": 8, "shortcut": "skip"}}}, "arch.plain8.shortcut is 'skip'; legal is none"),
+        ({"arch": {"plain8": {"layers": 8}}}, "arch.plain8.depth is missing"),
+        ({"arch": {"plain8": 8}}, "arch.plain8 is 8; legal is an entry {depth, shortcut}"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_key_value_and_what_is_legal(settings, changes, sentence):
+    with pytest.raises(StageError, match=re.escape(sentence)):
+        settings(**changes)
+
+
+def test_a_missing_key_is_named(tmp_path):
+    text = (ROOT / "params.yaml").read_text()
+    path = tmp_path / "params.yaml"
+    path.write_text(text.replace("lr_gamma: 0.1", ""))
+    with pytest.raises(StageError, match="lr_gamma is missing; legal is a number above 0"):
+        params.load(path)
+
+
+@pytest.mark.parametrize("content", ["lr: [", "- 1\n- 2\n", ""])
+def test_a_file_that_is_no_mapping_is_refused(tmp_path, content):
+    path = tmp_path / "params.yaml"
+    path.write_text(content)
+    with pytest.raises(StageError, match=r"params\.yaml"):
+        params.load(path)
+
+
+def test_the_number_that_dvc_writes_for_1e_5_is_a_number(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text((ROOT / "params.yaml").read_text().replace("lr: 0.1", "lr: 1e-05"))
+    assert params.load(path).lr == 1e-5
+
+
+def test_a_residual_network_has_projections_unless_told_otherwise(settings):
+    assert settings(variants=["r"], arch={"r": {"depth": 8}}).arch["r"].shortcut == "projection"
+
+
+def test_a_network_that_arch_lacks_is_refused(settings):
+    with pytest.raises(StageError, match="arch has no entry resnet9; legal are plain8, resnet8"):
+        settings().network("resnet9")

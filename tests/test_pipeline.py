@@ -1,0 +1,255 @@
+"""The whole pipeline as a user runs it, on generated data, in clones with a cache of their own; some minutes.
+
+pytest tests/test_pipeline.py
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, SMALL, change_params
+from playwright.sync_api import Page, sync_playwright
+
+pytestmark = pytest.mark.slow
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+ENVIRONMENT = {key: value for key, value in os.environ.items() if key not in ("CIFAR10_SOURCE", "DVC_ROOT")} | {
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+}
+TIMES = r'<h2 id="Hardware-and-times">.*'  # the report's section that may differ between runs
+
+
+def sh(folder: Path, command: str, code: int | None = 0, **environment: str) -> str:
+    """Run a shell command in `folder`; what it printed. Fails unless it exits with `code` (None: with whatever)."""
+    env = ENVIRONMENT | environment
+    done = subprocess.run(command, shell=True, cwd=folder, env=env, capture_output=True, text=True, timeout=600)
+    output = done.stdout + done.stderr
+    assert code is None or done.returncode == code, f"{command} exited with {done.returncode}:\n{output}"
+    return output
+
+
+def clone(folder: Path, **changes: object) -> Path:
+    """A clone of the working tree as it is, with small parameters, committed on main."""
+    files = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True).splitlines()
+    for name in files:
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    change_params(folder, **(SMALL | changes))
+    sh(folder, "git init -q -b main && git config user.name Tester && git config user.email tester@example.org")
+    commit(folder, "Start")
+    return folder
+
+
+def commit(folder: Path, message: str) -> None:
+    sh(folder, f"git add -A && git commit -q -m '{message}'")
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    """All files that must come out the same: weights, histories, tables, figures, and the report but its times."""
+    files = [path for top in ("data/models", "reports") for path in sorted((folder / top).rglob("*")) if path.is_file()]
+    found = {str(p.relative_to(folder)): p.read_bytes() for p in files if p.name != "environment.json"}
+    page = found["reports/report.html"].decode()
+    assert re.search(TIMES, page, re.S)
+    return found | {"reports/report.html": re.sub(TIMES, "", page, flags=re.S).encode()}
+
+
+@pytest.fixture(scope="module")
+def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone in which `dvc repro` has run and its results are committed."""
+    folder = clone(tmp_path_factory.mktemp("reproduced"))
+    shutil.rmtree(folder / "reports")
+    sh(folder, "dvc repro")
+    commit(folder, "Results")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page() -> Page:
+    """A page in headless Chromium, Debian's or whichever there is."""
+    paths = [path for path in map(shutil.which, BROWSERS) if path]
+    assert paths, f"the report is tested in a browser: install one of {', '.join(BROWSERS)}"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=paths[0], args=FLAGS)
+        yield browser.new_page()
+        browser.close()
+
+
+def visit(page: Page, path: Path) -> None:
+    """Open a file; fails on any console message, script error, or request for something not in the page."""
+    complaints = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    own = (path.as_uri(), "data:", "blob:")
+    page.on("request", lambda request: request.url.startswith(own) or complaints.append(request.url))
+    page.goto(path.as_uri())
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(500)
+    assert not complaints
+
+
+def test_repro_makes_every_result_and_then_has_nothing_to_do(reproduced):
+    assert json.loads((reproduced / "reports/metrics.json").read_text())["resnet8"]["test_error"] < 95
+    assert {path.name for path in (reproduced / "reports").iterdir()} == {
+        "confusion.csv", "curves.csv", "effects.csv", "figures", "metrics.json", "report.html", "results.csv",
+        "results.md", "runs",
+    }  # fmt: skip
+    assert "Data and pipelines are up to date" in sh(reproduced, "dvc repro")
+    assert not sh(reproduced, "git status --porcelain")
+    assert "matches" in sh(reproduced, "python -m pipeline.check")
+
+
+def test_only_small_files_of_a_run_are_in_git(reproduced):
+    tracked = sh(reproduced, "git ls-files reports data").splitlines()
+    runs = {name for name in tracked if name.startswith("reports/runs/resnet8-0/")}
+    assert {Path(name).name for name in runs} == {
+        "confusion.csv", "environment.json", "history.csv", "metrics.json", "predictions.csv",
+    }  # fmt: skip
+    assert not [name for name in tracked if name.endswith((".bin", ".safetensors"))]
+
+
+def test_another_clone_gets_the_same_bits(reproduced, tmp_path):
+    other = clone(tmp_path)
+    sh(other, "rm -rf reports dvc.lock && dvc repro")
+    first, again = results(reproduced), results(other)
+    assert first.keys() == again.keys()
+    assert [name for name in first if first[name] != again[name]] == []
+
+
+def test_the_check_sees_every_way_in_which_the_lock_can_be_wrong(reproduced, tmp_path):
+    folder = tmp_path / "clone"
+    sh(tmp_path, f"git clone -q {reproduced} {folder}")
+    assert "matches" in sh(folder, "python -m pipeline.check")
+
+    def wrong(change: str) -> str:
+        sh(folder, change)
+        output = sh(folder, "python -m pipeline.check", code=1)
+        sh(folder, "git checkout -q . && git clean -fdq")
+        return output
+
+    assert "train@plain8-0" in wrong("sed -i 's/^lr: .*/lr: 0.2/' params.yaml")
+    assert "train@resnet8-0" in wrong("echo '# edited' >> pipeline/networks.py")
+    assert "reports/results.csv" in wrong("echo edited >> reports/results.csv")
+    assert "report.html" in wrong("rm reports/report.html")
+    assert "aggregate" in wrong("rm -r reports/runs/resnet8-0")
+    assert "train@plain8-0" in wrong("sed -i 's/^  - plain8$/  - resnet8x/; s/^  resnet8:/  resnet8x:/' params.yaml")
+    assert "matches" in sh(folder, "python -m pipeline.check")
+
+
+def test_the_report_is_rebuilt_from_the_runs_in_git_without_data(reproduced, tmp_path):
+    folder = tmp_path / "clone"
+    sh(tmp_path, f"git clone -q {reproduced} {folder}")
+    pretend_set_up(folder)
+    sh(folder, "rm -r reports/report.html reports/figures reports/results.csv && make report")
+    assert sh(folder, "git status --porcelain reports dvc.lock") == ""
+    assert not (folder / "data/cifar10").exists()
+
+
+def test_the_report_stands_alone_in_a_browser(reproduced, page):
+    path = reproduced / "reports/report.html"
+    assert path.stat().st_size < 2e6
+    visit(page, path)
+    images = page.evaluate("[...document.images].map(i => [i.id, i.complete && i.naturalWidth > 100, i.alt.length])")
+    names = {figure.stem for figure in (reproduced / "reports/figures").iterdir()}
+    assert {name for name, drawn, alt in images if drawn and alt > 20} == names
+    assert {"test_error", "dynamics_8", "confusion_8", "class_error"} == names
+    assert page.locator("h1").count() == 1
+    assert "generated" in page.locator(".note").first.inner_text()
+    for link in page.locator("nav a").all():
+        assert page.locator(f'[id="{link.get_attribute("href")[1:]}"]').count() == 1, link
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_numbers_in_the_report_are_those_of_the_files(reproduced, page):
+    page.goto((reproduced / "reports/report.html").as_uri())
+    metrics = json.loads((reproduced / "reports/metrics.json").read_text())
+    for variant in ("plain8", "resnet8"):
+        row = page.locator("tr", has=page.locator(f'th:text-is("{variant}")')).first.inner_text()
+        assert f"{metrics[variant]['test_error']:.2f} (1)" in row
+        assert f"{metrics[variant]['train_error']:.2f}" in row
+    gain = metrics["residual_gain"]["resnet8"]
+    assert f"{gain:+.2f}".replace("-", "−") in page.locator("table").first.inner_text()
+
+
+def test_an_experiment_and_its_comparison(reproduced, page):
+    sh(reproduced, "dvc exp run -S lr=0.05 -S epochs=1 --name slower")
+    diff = sh(reproduced, "dvc metrics diff")
+    assert re.search(r"reports/metrics.json +resnet8.test_error +[\d.]+ +[\d.]+ +-?[\d.]+", diff)
+    assert "environment" not in diff
+    assert len(diff.splitlines()) <= 10
+    table = sh(reproduced, "dvc exp show --only-changed --csv")
+    assert "resnet8.test_error" in table
+    assert re.search(r"slower.*", table)
+    sh(reproduced, "python -m pipeline.offline_plots && dvc plots diff main")
+    visit(page, reproduced / "dvc_plots/index.html")
+    assert page.locator("canvas, svg.marks").count() == 4
+    sh(reproduced, "git checkout -q . && dvc checkout -q")
+    assert "Data and pipelines are up to date" in sh(reproduced, "dvc repro")
+
+
+def test_going_back_to_old_parameters_does_not_train_again(reproduced):
+    sh(reproduced, "sed -i 's/^epochs: .*/epochs: 1/' params.yaml && dvc repro train")
+    sh(reproduced, "git checkout -q params.yaml")
+    output = sh(reproduced, "dvc repro train")
+    assert "is cached - skipping run" in output
+    assert "Running stage" not in output
+    sh(reproduced, "git checkout -q . && dvc repro")
+
+
+@pytest.mark.parametrize("command", ["dvc repro", "dvc exp run", "dvc exp run --temp"])
+def test_a_pipeline_that_is_killed_goes_on_from_the_last_epoch(tmp_path, command):
+    folder = clone(tmp_path, epochs=60, train_size=1000, variants=["resnet8"])
+    sh(folder, "dvc repro download && git add -A && git commit -qm Data")
+    process = subprocess.Popen(
+        command, shell=True, cwd=folder, env=ENVIRONMENT, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not list(folder.glob(".scratch/*/checkpoint.safetensors")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    sh(folder, "pkill -9 -f 'pipeline.train resnet8 0'", code=None)
+    if command == "dvc exp run":
+        sh(folder, "git switch -q main")  # as the README says
+    assert re.search(r"about .* epochs, \d+ are done", sh(folder, command))
+    if "--temp" in command:
+        sh(folder, "dvc exp apply $(dvc exp list --name-only)")
+    resumed = results(folder)
+    sh(folder, "dvc repro --force train@resnet8-0 --no-run-cache && dvc repro")
+    assert results(folder) == resumed
+
+
+def test_a_smoke_run_leaves_the_workspace_alone_and_its_data_out_of_a_real_run(tmp_path):
+    folder = clone(tmp_path, dataset="cifar10")
+    pretend_set_up(folder)
+    output = sh(folder, "make smoke")
+    path = Path(re.search(r"Its report on generated images: (\S+)", output).group(1))
+    assert "generated" in path.read_text()
+    assert not sh(folder, "git status --porcelain")
+    assert "smoke" not in sh(folder, "dvc exp list")
+    output = sh(folder, "dvc repro download", code=None, CIFAR10_SOURCE="/nowhere")
+    assert "CIFAR10_SOURCE /nowhere is not there" in output
+    assert not (folder / "data/cifar10").exists()
+
+
+def pretend_set_up(folder: Path) -> None:
+    """Let make take the environment that the tests run in, instead of installing another."""
+    (folder / ".venv").mkdir()
+    (folder / ".venv/ready").touch()
+    (folder / ".venv/bin").symlink_to(Path(sys.executable).parent)

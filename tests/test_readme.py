@@ -1,0 +1,22 @@
+"""README's results are those of the reports."""
+
+import pytest
+from conftest import ROOT
+
+from pipeline import readme
+from pipeline.stage import StageError
+
+
+def test_the_readme_shows_the_committed_results():
+    text = (ROOT / "README.md").read_text()
+    assert text == readme.insert(text, (ROOT / "reports/results.md").read_text()), "run `python -m pipeline.readme`"
+
+
+def test_results_go_between_the_markers():
+    text = f"before\n{readme.BEGIN}\nold\n{readme.END}\nafter"
+    assert readme.insert(text, "| new |\n") == f"before\n{readme.BEGIN}\n| new |\n{readme.END}\nafter"
+
+
+def test_a_readme_without_markers_is_refused():
+    with pytest.raises(StageError, match="once each"):
+        readme.insert("no markers", "")

@@ -1,0 +1,163 @@
+"""Train in processes of its own: deterministic, resumed to the bit, alone on its run, and honest about divergence."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import ROOT, change_params, command, refused, run
+
+MODEL = Path("data/models/resnet8-0")
+OUTPUTS = [MODEL / "weights.safetensors", MODEL / "history.csv"]
+
+
+def results() -> list[bytes]:
+    return [path.read_bytes() for path in OUTPUTS]
+
+
+def start() -> subprocess.Popen[str]:
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command("train", "resnet8", 0), env=env, stdout=pipe, stderr=pipe, text=True)
+
+
+def wait_for_checkpoint(process: subprocess.Popen[str]) -> Path:
+    for _ in range(1200):
+        found = list(Path(".scratch").glob("*/checkpoint.safetensors"))
+        if found:
+            return found[0]
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    raise AssertionError("no checkpoint after a minute")
+
+
+def test_two_processes_give_the_same_bits_and_another_seed_others(workspace):
+    assert run("train", "resnet8", 0).returncode == 0
+    first = results()
+    shutil.rmtree(MODEL)
+    assert run("train", "resnet8", 0).returncode == 0
+    assert results() == first
+    assert run("train", "resnet8", 1).returncode == 0
+    assert Path("data/models/resnet8-1/history.csv").read_bytes() != first[1]
+
+
+def test_the_history_has_what_it_should(workspace):
+    change_params(workspace, val_size=100)
+    result = run("train", "plain8", 0)
+    assert result.returncode == 0, result.stderr
+    assert "(1 thread, fp32): about 0:00:0" in result.stdout
+    history = pd.read_csv("data/models/plain8-0/history.csv")
+    assert list(history.columns) == [
+        "epoch", "lr", "train_loss", "train_error", "val_loss", "val_error", "test_loss", "test_error",
+    ]  # fmt: skip
+    assert history["epoch"].tolist() == [1, 2, 3]
+    assert history["lr"].tolist() == [0.1, 0.01, 0.001]
+    assert history["test_error"].between(0, 100).all()
+    assert not list(Path(".scratch").glob("*/*"))
+
+
+def test_it_learns(workspace):
+    change_params(workspace, train_size=1000, epochs=4, lr=0.05, batch_size=50)
+    assert run("train", "resnet8", 0).returncode == 0
+    assert pd.read_csv(OUTPUTS[1])["test_error"].iloc[-1] < 30  # guessing is 90
+
+
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_stopped_goes_on_to_the_same_bits(workspace, signum):
+    change_params(workspace, epochs=8, train_size=500)
+    process = start()
+    wait_for_checkpoint(process)
+    process.send_signal(signum)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == (-9 if signum == signal.SIGKILL else 130)
+    assert "Traceback" not in stderr
+    assert not MODEL.exists()
+    if signum != signal.SIGKILL:
+        assert "epochs; the same command goes on from there" in stderr
+
+    resumed = run("train", "resnet8", 0)
+    assert resumed.returncode == 0, resumed.stderr
+    assert " are done" in resumed.stdout
+    again = results()
+    sessions = json.loads(Path("reports/runs/resnet8-0/environment.json").read_text())["sessions"]
+    assert len(sessions) == 2
+    assert sum(session["epochs"] for session in sessions) == 8
+    shutil.rmtree(MODEL)
+    uninterrupted = run("train", "resnet8", 0)
+    assert " are done" not in uninterrupted.stdout
+    assert results() == again
+
+
+def test_a_second_process_says_so_and_stops(workspace):
+    change_params(workspace, epochs=200)
+    process = start()
+    try:
+        wait_for_checkpoint(process)
+        assert "another process is training resnet8-0 already" in refused(run("train", "resnet8", 0))
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_other_parameters_do_not_take_up_the_checkpoint(workspace):
+    change_params(workspace, epochs=50)
+    process = start()
+    wait_for_checkpoint(process)
+    process.kill()
+    process.communicate()
+    change_params(workspace, epochs=3, lr=0.05)
+    result = run("train", "resnet8", 0)
+    assert " are done" not in result.stdout
+    assert pd.read_csv(OUTPUTS[1])["lr"].iloc[0] == 0.05
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_is_recorded(workspace):
+    change_params(workspace, lr=1e30, epochs=5)
+    result = run("train", "plain8", 0)
+    assert result.returncode == 0, result.stderr
+    assert "it has diverged and ends here" in result.stdout
+    history = pd.read_csv("data/models/plain8-0/history.csv")
+    assert len(history) < 5
+    assert history["train_loss"].isna().iloc[-1]
+    assert run("evaluate", "plain8", 0).returncode == 0
+    metrics = json.loads(Path("reports/runs/plain8-0/metrics.json").read_text())
+    assert metrics["diverged"] is True
+    assert metrics["test_loss"] is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"lr": -1}, "params.yaml: lr is -1; legal is a number above 0"),
+        ({"train_size": 3000}, "do not fit the 2000 training images"),
+    ],
+)
+def test_wrong_parameters_are_refused_before_anything_is_touched(workspace, changes, sentence):
+    MODEL.mkdir(parents=True)
+    (MODEL / "weights.safetensors").write_text("kept")
+    change_params(workspace, **changes)
+    assert sentence in refused(run("train", "resnet8", 0))
+    assert (MODEL / "weights.safetensors").read_text() == "kept"
+
+
+def test_an_unknown_variant_is_refused(workspace):
+    assert "arch has no entry resnet9; legal are plain8, resnet8" in refused(run("train", "resnet9", 0))
+
+
+def test_damaged_data_is_refused(workspace):
+    path = workspace / "data/cifar10/data_batch_3.bin"
+    path.write_bytes(path.read_bytes()[:-5])
+    assert "data_batch_3.bin is truncated" in refused(run("train", "resnet8", 0))
+    path.unlink()
+    assert "data_batch_3.bin is missing" in refused(run("train", "resnet8", 0))
+
+
+def test_training_needs_no_dvc():
+    code = "import sys, pipeline.train; sys.exit('dvc' in sys.modules)"
+    assert subprocess.run(command("train")[:1] + ["-c", code], cwd=ROOT).returncode == 0

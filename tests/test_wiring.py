@@ -1,0 +1,164 @@
+"""dvc.yaml, README and requirements against the code: nothing imported, read or named that is not declared."""
+
+import ast
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from ruamel.yaml import YAML
+
+from pipeline.params import Params
+
+STAGES = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")["stages"]
+PACKAGES = {"ruamel": "ruamel.yaml", "vl_convert": "vl-convert-python"}  # by what is imported, where it differs
+PER_RUN = "arch.${item.variant}"
+
+
+def tree(path: Path) -> ast.Module:
+    """A module's syntax tree; a notebook's is that of its code cells."""
+    if path.suffix != ".ipynb":
+        return ast.parse(path.read_text())
+    cells = json.loads(path.read_text())["cells"]
+    return ast.parse("\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"))
+
+
+def imported(path: Path) -> set[str]:
+    """Full names of what a file imports, members included: pipeline, pipeline.params, pipeline.params.load."""
+    names = set()
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def project_modules(path: Path) -> set[Path]:
+    """The project's modules that a file imports, directly or not, and itself."""
+    found, todo = set(), {path}
+    while todo:
+        current = todo.pop()
+        found.add(current)
+        files = {ROOT / f"{name.replace('.', '/')}.py" for name in imported(current) if name.startswith("pipeline.")}
+        todo |= {file for file in files if file.exists()} - found
+    return found
+
+
+def code_of(name: str) -> set[Path]:
+    """The files that decide what a stage does."""
+    module = re.match(r"python -m pipeline\.(\w+)", STAGES[name]["cmd"]).group(1)
+    files = project_modules(ROOT / f"pipeline/{module}.py")
+    return files | project_modules(ROOT / "pipeline/report.ipynb") if name == "report" else files
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_every_module_a_stage_imports_is_its_dep_and_no_other_is(name):
+    declared = {dep for dep in STAGES[name]["deps"] if dep.startswith("pipeline/") and not dep.endswith(".css")}
+    assert declared == {str(path.relative_to(ROOT)) for path in code_of(name)}
+
+
+@pytest.mark.parametrize("name", [name for name in STAGES if name != "report"])
+def test_every_parameter_a_stage_reads_is_tracked_and_no_other_is(name):
+    read = set()
+    for path in code_of(name):
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                if node.value.id in ("settings", "params") and node.attr in Params.model_fields:
+                    read.add(node.attr)
+                if (node.value.id, node.attr) == ("settings", "network"):
+                    read.add(PER_RUN)
+    assert set(STAGES[name]["params"]) == read
+
+
+def test_the_report_tracks_all_parameters():
+    assert STAGES["report"]["params"] == [{"params.yaml": None}]
+
+
+def test_every_parameter_is_tracked_by_a_stage_and_is_in_the_file(committed):
+    tracked = {str(p).replace(PER_RUN, "arch") for stage in STAGES.values() for p in stage["params"]}
+    assert set(Params.model_fields) <= tracked
+    assert set(Params.model_fields) == set(committed)
+
+
+def test_params_yaml_has_scalars_first_and_block_lists_last(committed):
+    kinds = [isinstance(value, list | dict) for value in committed.values()]
+    assert kinds == sorted(kinds)
+    text = (ROOT / "params.yaml").read_text()
+    assert not re.search(r"^[^#]*[\[{]", text, re.M), "`-S` rewrites lists in block style, and drops comments on items"
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_every_stage_says_what_it_does_and_no_dep_is_an_address(name):
+    assert STAGES[name]["desc"]
+    assert not [dep for dep in STAGES[name]["deps"] if "://" in dep]
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_every_stage_opens_with_its_command(name):
+    module = STAGES[name]["cmd"].split()[2].removeprefix("pipeline.")
+    docstring = ast.get_docstring(tree(ROOT / f"pipeline/{module}.py"))
+    assert docstring.startswith(f"Stage {name}: ")
+    assert f"python -m pipeline.{module}" in docstring
+
+
+def test_results_are_kept_in_git_and_data_is_not():
+    for name, stage in STAGES.items():
+        for out in [*stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])]:
+            path, options = next(iter(out.items())) if isinstance(out, dict) else (out, {})
+            assert path.startswith("data/") == options.get("cache", True), (name, path)
+            assert not options.get("persist")
+
+
+def test_train_keeps_its_run_cache():
+    """A plain output with cache: false would switch it off, and going back to old parameters would train again."""
+    assert not [out for out in STAGES["train"]["outs"] if isinstance(out, dict)]
+
+
+def test_no_module_is_left_over():
+    used = set().union(*(code_of(name) for name in STAGES))
+    commands = (ROOT / "Makefile").read_text()
+    for path in (ROOT / "pipeline").glob("*.py"):
+        assert path in used or path.name == "__init__.py" or f"pipeline.{path.stem}" in commands, path
+
+
+def test_every_module_has_its_tests():
+    for path in (ROOT / "pipeline").glob("*.py"):
+        if path.name not in ("__init__.py", "report.py", "check.py", "offline_plots.py"):
+            assert (ROOT / f"tests/test_{path.stem}.py").exists(), path
+
+
+def test_the_notebook_is_kept_without_outputs():
+    for cell in json.loads((ROOT / "pipeline/report.ipynb").read_text())["cells"]:
+        assert not cell.get("outputs")
+        assert cell.get("execution_count") is None
+
+
+def test_requirements_pin_every_package_that_is_imported():
+    lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if not line.startswith("#")]
+    pinned = dict(line.split("==") for line in lines)
+    files = [*ROOT.glob("pipeline/*.py"), *ROOT.glob("tests/*.py"), ROOT / "pipeline/report.ipynb"]
+    own = {"pipeline", *(path.stem for path in ROOT.glob("tests/*.py"))}
+    roots = {name.split(".")[0] for path in files for name in imported(path)} - own - sys.stdlib_module_names
+    roots = {PACKAGES.get(name, name) for name in roots} - {"IPython"}  # comes with ipykernel
+    assert roots <= set(pinned)
+    assert set(pinned) - roots <= {"ipykernel", "ruff", "torchvision"}
+    assert (pinned["torch"], pinned["torchvision"]) == ("2.11.0", "0.26.0")
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "data/README.md"])
+def test_every_path_command_and_parameter_that_is_named_exists(name, committed):
+    text = (ROOT / name).read_text()
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M)
+    assert set(re.findall(r"\bmake ([a-z]+)", text)) <= set(targets)
+    for module in re.findall(r"python -m pipeline\.(\w+)", text):
+        assert (ROOT / f"pipeline/{module}.py").exists(), module
+    for key in re.findall(r"-S '?([a-z_]+)[.=]", text):
+        assert key in committed, key
+    made = ("data/cifar10", "data/models", "reports/runs/", ".scratch")  # by a run, and not all of them in git
+    for path in re.findall(r"`((?:pipeline|tests|reports|data|\.dvc|\.github|\.ci)/[\w./-]*)`", text):
+        assert (ROOT / path).exists() or path.startswith(made), path
+    for path in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (ROOT / name).parent.joinpath(path).exists(), path
