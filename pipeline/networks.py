@@ -99,7 +99,8 @@ def parameter_count(network: nn.Module) -> int:
 def save_weights(network: nn.Module, path: Path, mean: list[float], std: list[float]) -> None:
     """Write the state_dict as safetensors, with the input statistics (0-1 scale, RGB) that it was trained with."""
     tensors = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
-    write(path, save(tensors, {"mean": json.dumps(mean), "std": json.dumps(std)}))
+    inputs = json.dumps({"mean": mean, "std": std})  # one entry: safetensors writes several in a random order
+    write(path, save(tensors, {"inputs": inputs}))
 
 
 def load_weights(network: nn.Module, path: Path) -> tuple[list[float], list[float]]:
@@ -110,9 +111,9 @@ def load_weights(network: nn.Module, path: Path) -> tuple[list[float], list[floa
     try:
         with safe_open(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-            metadata = file.metadata() or {}
+            inputs = json.loads((file.metadata() or {})["inputs"])
         network.load_state_dict(tensors)
-        return json.loads(metadata["mean"]), json.loads(metadata["std"])
+        return inputs["mean"], inputs["std"]
     except FileNotFoundError:
         raise StageError(
             f"{path} is missing: run `dvc repro` to train it, or `dvc checkout` if it was trained"

@@ -12,6 +12,7 @@ test error of resnet20 (study A).
 import math
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -90,29 +91,44 @@ def fit(
     interval = 0.5 if sys.stderr.isatty() else 30  # seconds; a log file needs fewer lines than a screen
     bar = tqdm(total=settings.epochs * count, initial=done * count, unit="img", unit_scale=True, mininterval=interval)
     try:
-        for epoch in range(done, 0 if diverged(progress.history) else settings.epochs):
+        for epoch in range(done, settings.epochs):
+            if diverged(progress.history):
+                break
             bar.set_description(f"{scratch.name} epoch {epoch + 1}/{settings.epochs}")
-            draws = dataset.draw(seed, epoch, count, settings.crop_padding, settings.horizontal_flip)
-            lr = learning_rate(settings, epoch)
-            loss, error = trainer.epoch(draws, lr, bar.update)
-            row = {"epoch": epoch + 1, "lr": round(lr, 12)} | score_row("train", loss, error)
-            for part, images in scored.items():
-                if len(images):
-                    row |= score_row(part, *engine.test(trainer.network, images, trainer.inputs, trainer.compute))
-            progress.history.append(row)
+            progress.history.append(train_epoch(trainer, settings, seed, epoch, scored, bar.update))
             session |= {"epochs": epoch + 1 - done, "seconds": round(time.perf_counter() - start, 1)}
             progress.sessions[-1 if epoch > done else len(progress.sessions) :] = [session]
             scratch.save(trainer.network, trainer.optimiser, progress)
-            bar.set_postfix_str(f"test error {row['test_error']:.2f} %")
-            if diverged(progress.history):
-                print(f"{scratch.name}: the loss is {loss}; it has diverged and ends here", flush=True)
-                break
+            bar.set_postfix_str(f"test error {progress.history[-1]['test_error']:.2f} %")
     except KeyboardInterrupt:
         kept = f"{scratch.name} keeps {len(progress.history)} of {settings.epochs} epochs"
         raise KeyboardInterrupt(f"{kept}; the same command goes on from there") from None
     finally:
         bar.close()
+    if diverged(progress.history):
+        print(f"{scratch.name}: the loss is not finite; it has diverged and ends with epoch {len(progress.history)}")
     return progress
+
+
+def train_epoch(
+    trainer: Trainer,
+    settings: params.Params,
+    seed: int,
+    epoch: int,
+    scored: dict[str, Images],
+    update: Callable[[int], object],
+) -> dict[str, float]:
+    """Train one epoch, counted from 0, and test on each of `scored`; its row of history.csv, errors in percent."""
+    draws = dataset.draw(seed, epoch, len(trainer.labels), settings.crop_padding, settings.horizontal_flip)
+    lr = learning_rate(settings, epoch)
+    scores = {"train": trainer.epoch(draws, lr, update)}
+    for part, images in scored.items():
+        if len(images):
+            scores[part] = engine.test(trainer.network, images, trainer.inputs, trainer.compute)
+    row = {"epoch": epoch + 1, "lr": round(lr, 12)}
+    for part, (loss, error) in scores.items():
+        row |= {f"{part}_loss": round(loss, 6), f"{part}_error": round(error, 6)}
+    return row
 
 
 def announce(name: str, trainer: Trainer, settings: params.Params, done: int) -> None:
@@ -127,11 +143,6 @@ def announce(name: str, trainer: Trainer, settings: params.Params, done: int) ->
         print(
             "To run less: `dvc exp run -S epochs=20 -S 'variants=[resnet20]'`, or `make smoke` for a trial", flush=True
         )
-
-
-def score_row(part: str, loss: float, error: float) -> dict[str, float]:
-    """The two columns of history.csv on `part`; error in percent."""
-    return {f"{part}_loss": round(loss, 6), f"{part}_error": round(error, 6)}
 
 
 def diverged(history: list[dict[str, float]]) -> bool:

@@ -96,6 +96,13 @@ def test_weights_go_to_a_file_and_back(tmp_path):
         assert torch.equal(tensor, other.state_dict()[name]), name
 
 
+def test_a_file_of_weights_is_the_same_bytes_each_time(tmp_path):
+    network = networks.build(Arch(depth=8), seed=0)
+    for attempt in range(8):  # safetensors' metadata has a random order as soon as there are two entries
+        networks.save_weights(network, tmp_path / f"{attempt}", [0.1, 0.2, 0.3], [0.4, 0.5, 0.6])
+    assert len({(tmp_path / f"{attempt}").read_bytes() for attempt in range(8)}) == 1
+
+
 def test_missing_damaged_and_foreign_weights_are_refused(tmp_path):
     network = networks.build(Arch(depth=8), seed=0)
     path = tmp_path / "weights.safetensors"

@@ -121,7 +121,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_is_recorded(workspace):
     change_params(workspace, lr=1e30, epochs=5)
     result = run("train", "plain8", 0)
     assert result.returncode == 0, result.stderr
-    assert "it has diverged and ends here" in result.stdout
+    assert "it has diverged and ends with epoch" in result.stdout
     history = pd.read_csv("data/models/plain8-0/history.csv")
     assert len(history) < 5
     assert history["train_loss"].isna().iloc[-1]
