@@ -24,7 +24,8 @@ repro: setup ## reproduce every result that is out of date, from the data to the
 smoke: setup ## the whole pipeline on generated images, in two minutes, apart from the workspace
 	dvc exp run --temp --force --name smoke $(SMOKE)
 	mkdir -p .scratch
-	git show $$(dvc exp list --name-only --sha-only):reports/report.html > .scratch/smoke.html
+	git show $$(git for-each-ref --count=1 --sort=-creatordate --format='%(objectname)' 'refs/exps/*/*/smoke'):reports/report.html \
+		> .scratch/smoke.html
 	dvc exp remove --quiet smoke
 	@echo "The pipeline works. Its report on generated images: $(CURDIR)/.scratch/smoke.html"
 
@@ -38,4 +39,5 @@ check: setup ## does dvc.lock match code, parameters and reports?
 test: setup ## everything that CI tests
 	ruff check .
 	ruff format --check .
+	python -m pipeline.check
 	pytest

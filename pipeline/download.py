@@ -10,6 +10,7 @@ data/cifar10/provenance.json tells which bytes these are. With `dataset: synthet
 
 import os
 import shutil
+import socket
 import tarfile
 import tempfile
 import time
@@ -32,6 +33,7 @@ COPIES = {  # content sha256 of the six files in order: how the copy differs fro
     ),
 }
 ATTEMPTS = 3
+TIMEOUT = 60  # seconds without a byte
 
 
 def main() -> None:
@@ -69,26 +71,32 @@ def fetch(source: str, folder: Path) -> str:
     archive = Path(source)
     if "://" in source:
         archive = folder.parent / "archive"
-        download(source, archive)
-    if not archive.is_file():
+        download(source, archive, folder)
+    elif archive.is_file():
+        extract(archive, folder, source)
+    else:
         raise StageError(f"CIFAR10_SOURCE {source} is not there; legal are a URL, an archive or a folder of .bin files")
-    official = check_md5(archive, ARCHIVE_MD5)
-    extract(archive, folder, source)
-    return OFFICIAL if official else known_copy(folder, source)
+    return OFFICIAL if check_md5(archive, ARCHIVE_MD5) else known_copy(folder, source)
 
 
-def download(url: str, path: Path) -> None:
-    """Fetch `url` to `path` with a progress bar. Raises StageError after some attempts, with the last one's reason."""
+def download(url: str, path: Path, folder: Path) -> None:
+    """Fetch `url` to `path` with a progress bar, and unpack it into `folder`.
+
+    Raises StageError if some attempts have failed, with the last one's reason.
+    """
+    socket.setdefaulttimeout(TIMEOUT)
     for attempt in range(1, ATTEMPTS + 1):
+        path.unlink(missing_ok=True)  # else torchvision takes a part for the whole
         try:
-            return download_url(url, path.parent, path.name)
-        except (URLError, ConnectionError, TimeoutError, ValueError, EOFError) as error:
+            download_url(url, path.parent, path.name)
+            return extract(path, folder, url)
+        except (URLError, ConnectionError, TimeoutError, ValueError, StageError) as error:
             reason = getattr(error, "reason", error)
             if attempt < ATTEMPTS:
                 print(f"attempt {attempt} of {ATTEMPTS} failed ({reason}); trying again")
                 time.sleep(2**attempt)
     raise StageError(
-        f"{url} cannot be reached ({reason}): set CIFAR10_SOURCE to a mirror, an archive or a folder of .bin files"
+        f"{url} cannot be fetched ({reason}): set CIFAR10_SOURCE to a mirror, an archive or a folder of .bin files"
     )
 
 

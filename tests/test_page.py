@@ -31,4 +31,4 @@ def test_a_table_has_headings_and_a_caption():
     assert '<th scope="row">plain20</th>' in text
     assert '<td class="number">9.78 ± 0.13 (5)</td>' in text
     assert "<td>none</td>" in text
-    assert "<caption>Errors.</caption>" in text
+    assert "<caption><span>Errors.</span></caption>" in text

@@ -144,7 +144,7 @@ def test_the_check_sees_every_way_in_which_the_lock_can_be_wrong(reproduced, tmp
     assert "reports/results.csv" in wrong("echo edited >> reports/results.csv")
     assert "report.html" in wrong("rm reports/report.html")
     assert "aggregate" in wrong("rm -r reports/runs/resnet8-0")
-    assert "train@plain8-0" in wrong("sed -i 's/^  - plain8$/  - resnet8x/; s/^  resnet8:/  resnet8x:/' params.yaml")
+    assert "train@plain8x-0" in wrong("sed -i 's/- plain8$/- plain8x/; s/^  plain8:/  plain8x:/' params.yaml")
     assert "matches" in sh(folder, "python -m pipeline.check")
 
 
