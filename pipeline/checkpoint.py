@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,29 +45,33 @@ def fingerprint(facts: Mapping[str, Any]) -> str:
 
 
 class Scratch:
-    """The scratch of one run, held by one process at a time.
+    """The scratch of run `name`, held by one process at a time.
 
-    Entering raises StageError if another process holds it.
+    Two locks, since a killed dvc can leave its training process behind: nobody else may use the checkpoint, from any
+    folder, nor write this folder's outputs of the run, with any parameters. Entering raises StageError if one is held.
     """
 
     def __init__(self, name: str, mark: str) -> None:
         self.name = name
         self.folder = Path(os.environ.get("DVC_ROOT", ".")) / ".scratch" / f"{name}-{mark}"
         self.file = self.folder / "checkpoint.safetensors"
-        self._lock = FileLock(self.folder.with_suffix(".lock"), timeout=0)
+        self._held = ExitStack()
 
     def __enter__(self) -> "Scratch":
-        self.folder.mkdir(parents=True, exist_ok=True)
+        outputs = Path(".scratch") / f"{self.name}.lock"
+        for folder in (self.folder, outputs.parent):
+            folder.mkdir(parents=True, exist_ok=True)
         try:
-            self._lock.acquire()
+            for path in (outputs, self.folder.with_suffix(".lock")):
+                self._held.enter_context(FileLock(path, timeout=0))
         except Timeout:
-            raise StageError(
-                f"another process is training {self.name} already: wait for it, or stop it first"
-            ) from None
+            self._held.close()
+            sentence = f"another process is training {self.name} already: wait for it, or stop it first"
+            raise StageError(sentence) from None
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._lock.release()
+        self._held.close()
 
     def save(self, network: nn.Module, optimiser: torch.optim.SGD, progress: Progress) -> None:
         """Replace the checkpoint by one of the present state; raises OSError, and keeps the old one, if it cannot."""

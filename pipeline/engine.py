@@ -1,6 +1,7 @@
 """One epoch of training, and predictions: the same code on CPU and GPU."""
 
 import copy
+import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -81,8 +82,8 @@ class Trainer:
     def seconds_per_epoch(self, steps: int = 4) -> float:
         """An estimate, from a few steps on a copy of the network that is thrown away."""
         probe = copy.deepcopy(self.network).train()
-        trainer = Trainer(probe, sgd_like(self.optimiser, probe), self.padded, self.labels, self.inputs, self.compute,
-                          self.batch_size, self.label_smoothing)  # fmt: skip
+        optimiser = torch.optim.SGD(probe.parameters(), **self.optimiser.defaults)
+        trainer = dataclasses.replace(self, network=probe, optimiser=optimiser)
         batch = self.padded[: self.batch_size, :32, :32]
         trainer.step(batch, self.labels[: len(batch)])  # the first step also sets things up
         self._wait()
@@ -95,11 +96,6 @@ class Trainer:
     def _wait(self) -> None:
         if self.compute.device.type == "cuda":
             torch.cuda.synchronize(self.compute.device)
-
-
-def sgd_like(optimiser: torch.optim.SGD, network: nn.Module) -> torch.optim.SGD:
-    """A fresh optimiser with the same settings for another network."""
-    return torch.optim.SGD(network.parameters(), **optimiser.defaults)
 
 
 @torch.no_grad()

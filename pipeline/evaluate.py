@@ -38,7 +38,7 @@ def main() -> None:
     metrics = {
         "test_error": round(error, 6),
         "test_loss": round(loss, 6) if math.isfinite(loss) else None,
-        "diverged": not np.isfinite(history["train_loss"].iloc[-1]),
+        "diverged": bool(history[["train_loss", "test_loss"]].iloc[-1].isna().any()),
         "parameters": networks.parameter_count(network),
         "test_images": len(test),
         "class_error": dict(zip(CLASSES, class_error(counts).round(6).tolist(), strict=True)),

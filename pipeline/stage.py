@@ -39,9 +39,15 @@ def arguments(doc: str | None) -> tuple[str, int]:
     """Variant and seed from the command line of a stage that works on one run; exits if they are not of that form."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("variant", help="a name under arch in params.yaml")
-    parser.add_argument("seed", type=int, help="a whole number from 0 up")
+    parser.add_argument("seed", type=_seed, help="a whole number from 0 up")
     args = parser.parse_args()
     return args.variant, args.seed
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text} is no whole number from 0 up")
+    return int(text)
 
 
 def _terminated(signum: int, frame: Any) -> None:

@@ -85,6 +85,7 @@ def fit(
     """
     progress = scratch.load(trainer.network, trainer.optimiser)
     done, count = len(progress.history), len(trainer.labels)
+    earlier = progress.sessions
     announce(scratch.name, trainer, settings, done)
     start = time.perf_counter()
     session = {"started": datetime.now(UTC).isoformat(timespec="seconds"), "first_epoch": done + 1} | environment
@@ -95,14 +96,14 @@ def fit(
             if diverged(progress.history):
                 break
             bar.set_description(f"{scratch.name} epoch {epoch + 1}/{settings.epochs}")
-            progress.history.append(train_epoch(trainer, settings, seed, epoch, scored, bar.update))
-            session |= {"epochs": epoch + 1 - done, "seconds": round(time.perf_counter() - start, 1)}
-            progress.sessions[-1 if epoch > done else len(progress.sessions) :] = [session]
+            row = train_epoch(trainer, settings, seed, epoch, scored, bar.update)
+            times = {"epochs": epoch + 1 - done, "seconds": round(time.perf_counter() - start, 1)}
+            progress = Progress([*progress.history, row], [*earlier, session | times])
             scratch.save(trainer.network, trainer.optimiser, progress)
-            bar.set_postfix_str(f"test error {progress.history[-1]['test_error']:.2f} %")
+            bar.set_postfix_str(f"test error {row['test_error']:.2f} %")
     except KeyboardInterrupt:
-        kept = f"{scratch.name} keeps {len(progress.history)} of {settings.epochs} epochs"
-        raise KeyboardInterrupt(f"{kept}; the same command goes on from there") from None
+        sentence = f"{scratch.name} keeps its whole epochs; the same command goes on from there"
+        raise KeyboardInterrupt(sentence) from None
     finally:
         bar.close()
     if diverged(progress.history):
@@ -146,8 +147,8 @@ def announce(name: str, trainer: Trainer, settings: params.Params, done: int) ->
 
 
 def diverged(history: list[dict[str, float]]) -> bool:
-    """Whether the last epoch's training loss was not a finite number."""
-    return bool(history) and not math.isfinite(history[-1]["train_loss"])
+    """Whether a loss of the last epoch, in training or in test, was not a finite number."""
+    return bool(history) and not all(math.isfinite(history[-1][key]) for key in ("train_loss", "test_loss"))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from pipeline.stage import StageError
 @pytest.fixture(autouse=True)
 def _in_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.parametrize("momentum", [0.9, 0.0])
@@ -39,10 +40,25 @@ def test_a_scratch_has_one_holder():
     with Scratch("resnet8-0", "abc"):
         with pytest.raises(StageError, match="another process is training resnet8-0 already"):
             Scratch("resnet8-0", "abc").__enter__()
-        with Scratch("resnet8-0", "other"):
+        with Scratch("resnet8-1", "abc"):
             pass
     with Scratch("resnet8-0", "abc"):
         pass
+
+
+def test_nobody_else_writes_the_outputs_of_a_run_with_other_parameters():
+    with Scratch("resnet8-0", "abc"), pytest.raises(StageError, match="another process is training resnet8-0 already"):
+        Scratch("resnet8-0", "other").__enter__()
+
+
+def test_the_checkpoint_is_held_from_other_folders_too(tmp_path, monkeypatch):
+    with Scratch("resnet8-0", "abc"):
+        (tmp_path / "experiment").mkdir()
+        monkeypatch.chdir(tmp_path / "experiment")
+        with pytest.raises(StageError, match="another process"):
+            Scratch("resnet8-0", "abc").__enter__()
+        with Scratch("resnet8-0", "other"):  # of other parameters, which write into the other folder
+            pass
 
 
 def test_a_damaged_checkpoint_is_named(settings, generated):

@@ -83,7 +83,7 @@ def test_a_run_that_is_stopped_goes_on_to_the_same_bits(workspace, signum):
     assert "Traceback" not in stderr
     assert not MODEL.exists()
     if signum != signal.SIGKILL:
-        assert "epochs; the same command goes on from there" in stderr
+        assert "resnet8-0 keeps its whole epochs; the same command goes on from there" in stderr
 
     resumed = run("train", "resnet8", 0)
     assert resumed.returncode == 0, resumed.stderr
@@ -149,6 +149,12 @@ def test_wrong_parameters_are_refused_before_anything_is_touched(workspace, chan
     change_params(workspace, **changes)
     assert sentence in refused(run("train", "resnet8", 0))
     assert (MODEL / "weights.safetensors").read_text() == "kept"
+
+
+def test_a_seed_that_is_no_number_is_refused(workspace):
+    result = run("train", "resnet8", "x1")
+    assert result.returncode == 2
+    assert "argument seed: x1 is no whole number from 0 up" in result.stderr
 
 
 def test_an_unknown_variant_is_refused(workspace):
