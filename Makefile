@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
-SMOKE := -S dataset=synthetic -S train_size=2000 -S epochs=2
+SMOKE := -S dataset=synthetic -S train_size=2000 -S val_size=0 -S epochs=2 -S warmup_epochs=0 -S 'seeds=[0]'
 
 .PHONY: help setup repro smoke report check test
 help: ## list the commands
@@ -12,7 +12,7 @@ help: ## list the commands
 setup: $(VENV)/ready ## make .venv and install requirements.txt
 $(VENV)/ready: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=..." if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv --clear $(VENV)
 	pip install --quiet --disable-pip-version-check -r requirements.txt
 	python -m pipeline.offline_plots
 	touch $@

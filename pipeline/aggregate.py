@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline import params, stage
+from pipeline.effects import compare
 from pipeline.params import Params
 from pipeline.schedule import learning_rate
 from pipeline.stage import StageError
@@ -22,7 +23,6 @@ from pipeline.tables import markdown
 
 REPORTS = Path("reports")
 PUBLISHED = Path("data/published.csv")
-STUDY_EPOCHS = 200  # study A's schedule; with fewer, only the sign of an effect can be judged
 FIXED_ERRORS = (50, 40, 30, 20, 15, 10)  # percent; epochs to reach them tell how fast a network converges
 SOURCES = {"paper": "He et al. 2016", "study_a": "study A"}
 
@@ -32,7 +32,7 @@ def main() -> None:
     runs, curves, confusion = load_grid(settings)
     published = load_published(PUBLISHED)
     results = tabulate(runs, settings, published)
-    effects = compare(results, settings.epochs)
+    effects = compare(results, settings.dataset, settings.epochs)
     tables = {"results": results, "effects": effects, "curves": curves, "confusion": confusion}
     for name, table in tables.items():
         stage.write(REPORTS / f"{name}.csv", table.to_csv(index=False, float_format="%.10g", lineterminator="\n"))
@@ -85,7 +85,7 @@ def check_schedule(name: str, history: pd.DataFrame, settings: Params, diverged:
 def summarise(history: pd.DataFrame) -> dict[str, Any]:
     """Last and best epoch of one run, and the first epoch whose test error is at or below each fixed error."""
     last, best = history.iloc[-1], history.loc[history["test_error"].idxmin()]
-    row = {"train_error": last["train_error"], "train_loss": last["train_loss"]}
+    row = {key: last[key] for key in ("train_error", "train_loss", "val_error") if key in last}
     row |= {"best_epoch": int(best["epoch"]), "best_test_error": best["test_error"]}
     for error in FIXED_ERRORS:
         reached = history.loc[history["test_error"] <= error, "epoch"]
@@ -108,80 +108,29 @@ def tabulate(runs: pd.DataFrame, settings: Params, published: pd.DataFrame) -> p
         arch, group = settings.arch[variant], runs[runs["variant"] == variant]
         error = group["test_error"].mean()
         images = group["test_images"].iloc[0]
-        row = {"variant": variant, "depth": arch.depth, "shortcut": arch.shortcut}
+        net = f"{'plain' if arch.shortcut == 'none' else 'resnet'}{arch.depth}"  # as published
+        row = {"variant": variant, "net": net, "depth": arch.depth, "shortcut": arch.shortcut}
         row |= {"parameters": group["parameters"].iloc[0], "runs": len(group), "diverged": group["diverged"].sum()}
         row |= {"test_error": error, "test_error_sd": group["test_error"].std()}
         row["test_error_se"] = np.sqrt(error * (100 - error) / images)  # binomial, of one run on these images
-        row |= {key: group[key].mean() for key in ("train_error", "train_loss", "best_epoch", "best_test_error")}
-        for key in (f"epochs_to_{e}" for e in FIXED_ERRORS):
-            row[key] = group[key].mean(skipna=False)  # empty unless all runs get there
-        net = f"{'plain' if arch.shortcut == 'none' else 'resnet'}{arch.depth}"
+        keys = ["train_error", "train_loss", "best_epoch", "best_test_error", *(f"epochs_to_{e}" for e in FIXED_ERRORS)]
+        keys += ["val_error"] if "val_error" in group else []
+        row |= {key: group[key].mean(skipna=False) for key in keys}  # epochs_to: empty unless all runs get there
         for source, begins in SOURCES.items():
             match = published[(published["net"] == net) & published["source"].str.startswith(begins)]
             row[source] = match["test_error"].iloc[0] if len(match) else np.nan
+        if arch.shortcut == "identity":
+            row["study_a"] = np.nan  # it has projections
         rows.append(row)
     return pd.DataFrame(rows).round(6)
-
-
-def compare(results: pd.DataFrame, epochs: int) -> pd.DataFrame:
-    """The effects that study A claims, in points of test error, ours beside the published ones.
-
-    Columns effect, of, statement, measure, ours, paper, study_a, verdict. An effect whose networks are not all in the
-    grid is left out.
-    """
-    effects = []
-    sources = ["test_error", *SOURCES]
-    by_shortcut = {s: group.sort_values("depth") for s, group in results.groupby("shortcut", sort=False)}
-    for shortcut, group in by_shortcut.items():
-        if len(group) > 1:
-            shallow, deep = group.iloc[0], group.iloc[-1]
-            word = "worse" if shortcut == "none" else "better"
-            text = f"{deep['variant']} is {word} than {shallow['variant']}"
-            measure = f"{deep['variant']} − {shallow['variant']}"
-            effects.append(("depth_effect", deep["variant"], text, measure, *(deep[sources] - shallow[sources])))
-    plain = by_shortcut.pop("none", results.head(0)).drop_duplicates("depth").set_index("depth")
-    for group in by_shortcut.values():
-        group = group[group["depth"].isin(plain.index)]
-        gains = [plain.loc[row["depth"], sources] - row[sources] for _, row in group.iterrows()]
-        for gain, (_, row) in zip(gains, group.iterrows(), strict=True):
-            other = plain.loc[row["depth"], "variant"]
-            text, measure = f"{row['variant']} is better than {other}", f"{other} − {row['variant']}"
-            effects.append(("residual_gain", row["variant"], text, measure, *gain))
-        if len(gains) > 1:
-            deepest, low, high = group.iloc[-1]["variant"], group.iloc[0]["depth"], group.iloc[-1]["depth"]
-            text, gain = "the residual gain grows with depth", "gain at {} layers".format
-            effects.append(("gain_growth", deepest, text, f"{gain(high)} − {gain(low)}", *(gains[-1] - gains[0])))
-            text, measure = f"{text}, as a factor", f"{gain(high)} / {gain(low)}"
-            effects.append(("amplification", deepest, text, measure, *ratio(gains[-1], gains[0])))
-    table = pd.DataFrame(effects, columns=["effect", "of", "statement", "measure", "ours", *SOURCES])
-    table = table.astype(dict.fromkeys(("ours", *SOURCES), float)).round(6)
-    table["verdict"] = [verdict(row, epochs) for _, row in table.iterrows()]
-    return table
-
-
-def ratio(deep: pd.Series, shallow: pd.Series) -> pd.Series:
-    """deep / shallow where the shallow gain is positive; elsewhere NaN, since a ratio would say nothing."""
-    return (deep / shallow.where(shallow > 0)).astype(float)
-
-
-def verdict(row: pd.Series, epochs: int) -> str:
-    """Whether our effect goes in the published direction; its size is judged only on the published schedule."""
-    if not np.isfinite(row["ours"]):
-        return "not measured"
-    neutral = 1 if row["effect"] == "amplification" else 0
-    published = row["study_a"] if np.isfinite(row["study_a"]) else row["paper"]
-    if not np.isfinite(published):
-        return "nothing published"
-    same = (row["ours"] > neutral) == (published > neutral)
-    scope = "" if epochs >= STUDY_EPOCHS else " (short schedule)"
-    return f"{'same' if same else 'opposite'} direction{scope}"
 
 
 def metrics(results: pd.DataFrame, effects: pd.DataFrame) -> dict[str, dict[str, float | None]]:
     """What `dvc metrics diff` compares: errors a variant, then the effects but one, by the variant each is of."""
     content: dict[str, dict[str, float | None]] = {}
     for _, row in results.iterrows():
-        content[row["variant"]] = {key: number(row[key]) for key in ("test_error", "train_error")}
+        keys = [key for key in ("test_error", "val_error", "train_error") if key in row]
+        content[row["variant"]] = {key: number(row[key]) for key in keys}
     for _, row in effects[effects["effect"] != "gain_growth"].iterrows():  # follows from the gains
         content.setdefault(row["effect"], {})[row["of"]] = number(row["ours"])
     return content

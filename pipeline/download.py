@@ -8,6 +8,7 @@ what is accepted: the official archive by its md5, or a known copy by the sha256
 data/cifar10/provenance.json tells which bytes these are. With `dataset: synthetic` a small set is generated instead.
 """
 
+import errno
 import os
 import shutil
 import socket
@@ -15,8 +16,8 @@ import tarfile
 import tempfile
 import time
 import zlib
+from http.client import HTTPException
 from pathlib import Path
-from urllib.error import URLError
 
 from torchvision.datasets.utils import check_md5, download_url
 
@@ -39,6 +40,8 @@ TIMEOUT = 60  # seconds without a byte
 def main() -> None:
     settings = params.load()
     stage.DATA.parent.mkdir(exist_ok=True)
+    for left in stage.DATA.parent.glob(".download-*"):  # by a download that was killed
+        shutil.rmtree(left)
     with tempfile.TemporaryDirectory(dir=stage.DATA.parent, prefix=".download-") as temporary:
         folder = Path(temporary) / "cifar10"
         folder.mkdir()
@@ -90,7 +93,9 @@ def download(url: str, path: Path, folder: Path) -> None:
         try:
             download_url(url, path.parent, path.name)
             return extract(path, folder, url)
-        except (URLError, ConnectionError, TimeoutError, ValueError, StageError) as error:
+        except (OSError, HTTPException, RecursionError, ValueError, StageError) as error:
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
             reason = getattr(error, "reason", error)
             if attempt < ATTEMPTS:
                 print(f"attempt {attempt} of {ATTEMPTS} failed ({reason}); trying again")

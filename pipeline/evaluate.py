@@ -42,7 +42,7 @@ def main() -> None:
         "parameters": networks.parameter_count(network),
         "test_images": len(test),
         "class_error": dict(zip(CLASSES, class_error(counts).round(6).tolist(), strict=True)),
-        "data": json.loads((stage.DATA / "provenance.json").read_text()),
+        "data": provenance(stage.DATA / "provenance.json"),
     }
     folder = stage.RUNS / name
     stage.write(folder / "confusion.csv", confusion_table(counts).to_csv(index=False))
@@ -58,6 +58,14 @@ def history_file(name: str) -> Path:
     if not path.exists():
         raise StageError(f"{path} is missing: run `dvc repro` to train {name}")
     return path
+
+
+def provenance(path: Path) -> dict[str, str]:
+    """What download found out about the data. Raises StageError if the file is missing or damaged."""
+    try:
+        return json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        raise StageError(f"{path} is missing or damaged: run `dvc repro --force download`") from None
 
 
 def confusion(actual: np.ndarray, predicted: np.ndarray, classes: int = len(CLASSES)) -> np.ndarray:

@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 FAMILIES = {"none": "plain", "identity": "residual, option A", "projection": "residual, option B"}
 COLOURS = {"none": "#D55E00", "identity": "#56B4E9", "projection": "#0072B2"}
 MARKERS = {"none": "s", "identity": "^", "projection": "o"}
+HATCHES = {"none": "///", "identity": "...", "projection": ""}
 PUBLISHED = {"paper": ("D", "He et al. 2016"), "study_a": ("*", "study A")}
 
 
@@ -21,6 +22,7 @@ def style() -> None:
     """Set seaborn's theme and what makes an SVG the same bytes each time."""
     sns.set_theme(context="paper", style="whitegrid", font_scale=1.05)
     plt.rcParams.update({"svg.hashsalt": "report", "svg.fonttype": "path", "savefig.dpi": 200, "figure.dpi": 100})
+    plt.rcParams["font.family"] = "DejaVu Sans"  # comes with matplotlib; the theme's Arial is not everywhere
 
 
 def test_error(results: pd.DataFrame) -> Figure:
@@ -31,9 +33,12 @@ def test_error(results: pd.DataFrame) -> Figure:
         style = {"color": COLOURS[shortcut], "marker": MARKERS[shortcut], "label": f"{FAMILIES[shortcut]}, ours"}
         spread = group["test_error_sd"].fillna(group["test_error_se"])
         axes.errorbar(group["depth"], group["test_error"], spread, capsize=4, markersize=7, linewidth=1.8, **style)
+    for family, group in results.groupby(np.where(results["shortcut"] == "none", "plain", "residual"), sort=False):
+        published = group.groupby("depth")[list(PUBLISHED)].first()  # of all kinds of shortcuts
         for source, (marker, label) in PUBLISHED.items():
-            shown = {"marker": marker, "s": 70, "facecolors": "none", "edgecolors": COLOURS[shortcut]}
-            axes.scatter(group["depth"], group[source], label=f"{FAMILIES[shortcut]}, {label}", **shown)
+            colour = COLOURS["none" if family == "plain" else "projection"]
+            shown = {"marker": marker, "s": 70, "facecolors": "none", "edgecolors": colour}
+            axes.scatter(published.index, published[source], label=f"{family}, {label}", **shown)
     axes.set(xlabel="layers", ylabel="test error (%)", ylim=(0, None), xticks=sorted(set(results["depth"])))
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     return figure
@@ -51,7 +56,7 @@ def dynamics(curves: pd.DataFrame, arch: pd.DataFrame) -> Figure:
             colour, marker = COLOURS[shortcuts[variant]], MARKERS[shortcuts[variant]]
             for part, dash in (("train", "--"), ("test", "-")):
                 by_epoch = runs.groupby("epoch")[f"{part}_{measure}"]
-                mean = by_epoch.mean()
+                mean = by_epoch.mean().where(by_epoch.size() == runs["seed"].nunique())  # not of survivors alone
                 shown = {"markevery": max(1, len(mean) // 10), "marker": marker, "markersize": 4, "linewidth": 1.5}
                 axis.plot(mean.index, mean, dash, color=colour, label=f"{variant}, {part}", **shown)
                 axis.fill_between(mean.index, by_epoch.min(), by_epoch.max(), color=colour, alpha=0.2, linewidth=0)
@@ -93,13 +98,15 @@ def class_error(counts: pd.DataFrame, arch: pd.DataFrame) -> Figure:
     for axis, depth in zip(axes[:, 0], depths, strict=True):
         rows = errors[errors["depth"] == depth]
         names = rows.drop_duplicates("variant")
-        colours = dict(zip(names["variant"], names["shortcut"].map(COLOURS), strict=True))
+        shortcuts = dict(zip(names["variant"], names["shortcut"], strict=True))
+        colours = {variant: COLOURS[shortcut] for variant, shortcut in shortcuts.items()}
         sns.barplot(rows, x="actual", y="error", hue="variant", palette=colours, saturation=1, ax=axis, errorbar=None)
-        for bars, hatch in zip(axis.containers, ("///", "", "..."), strict=False):
+        for bars, shortcut in zip(axis.containers, shortcuts.values(), strict=True):
             for bar in bars:
-                bar.set(hatch=hatch, edgecolor="white", linewidth=0.5)
+                bar.set(hatch=HATCHES[shortcut], edgecolor="white", linewidth=0.5)
         axis.set(xlabel="", ylabel="test error (%)", ylim=(0, 100 if rows["error"].max() > 60 else None))
-        axis.legend(frameon=False, ncols=len(colours), loc="lower left", bbox_to_anchor=(0, 1))
+        shown = {"frameon": False, "ncols": len(colours), "loc": "lower left", "bbox_to_anchor": (0, 1)}
+        axis.legend([bars[0] for bars in axis.containers], list(colours), **shown)
     return figure
 
 

@@ -11,9 +11,6 @@ import shutil
 import tempfile
 from pathlib import Path
 
-os.environ["SOURCE_DATE_EPOCH"] = "0"  # matplotlib then writes no date, here and in the notebook's kernel
-os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # the kernel's debugger would warn of frozen modules
-
 import nbformat
 import papermill
 from nbconvert import HTMLExporter
@@ -64,6 +61,8 @@ def execute(path: Path, figures: Path) -> nbformat.NotebookNode:
     Raises StageError with the cell's own error if one fails.
     """
     executed = figures.parent / "executed.ipynb"
+    os.environ["SOURCE_DATE_EPOCH"] = "0"  # matplotlib, in the notebook's kernel, then writes no date
+    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # the kernel's debugger would warn of frozen modules
     try:
         papermill.execute_notebook(
             path,

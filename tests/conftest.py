@@ -1,7 +1,7 @@
 """What tests share: small parameters, a workspace with generated data, and stages run in processes of their own.
 
 pytest                    # all
-pytest -m "not slow"      # without the whole pipelines, half a minute
+pytest -m "not slow"      # without the whole pipelines
 """
 
 import copy
@@ -24,7 +24,11 @@ ROOT = Path(__file__).resolve().parent.parent
 SMALL = {
     "dataset": "synthetic",
     "train_size": 200,
+    "val_size": 0,
     "epochs": 3,
+    "warmup_epochs": 0,
+    "lr_milestones": [0.4, 0.6],
+    "seeds": [0],
     "precision": "fp32",
     "device": "cpu",
     "threads": 1,

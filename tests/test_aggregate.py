@@ -26,7 +26,7 @@ ERRORS = {  # test error by epoch
 @pytest.fixture
 def grid(workspace: Path, committed: dict, settings) -> Path:
     """A workspace with the runs of ERRORS, made up."""
-    change_params(workspace, variants=committed["variants"], arch=committed["arch"], seeds=[0, 1])
+    change_params(workspace, dataset="cifar10", variants=committed["variants"], arch=committed["arch"], seeds=[0, 1])
     given = settings(variants=committed["variants"], arch=committed["arch"])
     for name, errors in ERRORS.items():
         write_run(workspace / "reports/runs" / name, errors, [learning_rate(given, e) for e in range(3)])
@@ -39,7 +39,7 @@ def write_run(folder: Path, errors: list[float], rates: list[float], diverged: b
     history = history.assign(train_loss=1.0, train_error=np.array(errors) - 1, test_loss=1.5, test_error=errors)
     history.to_csv(folder / "history.csv", index=False)
     metrics = {"test_error": errors[-1], "test_loss": 1.5, "diverged": diverged, "parameters": 1000}
-    metrics |= {"test_images": 10_000, "class_error": {}, "data": {"dataset": "synthetic"}}
+    metrics |= {"test_images": 10_000, "class_error": {}, "data": {"dataset": "cifar10"}}
     (folder / "metrics.json").write_text(json.dumps(metrics))
     pd.DataFrame({"actual": ["cat"], "predicted": ["dog"], "count": [3]}).to_csv(folder / "confusion.csv", index=False)
 
@@ -88,7 +88,10 @@ def test_effects_are_differences_of_means_with_the_published_ones_beside(grid):
     for key, values in expected.items():
         assert rows.loc[key, ["ours", "paper", "study_a"]].tolist() == pytest.approx(values, abs=1e-5), key
     assert set(effects["verdict"]) == {"same direction (short schedule)"}
-    assert rows.loc[("residual_gain", "resnet20"), "measure"] == "plain20 − resnet20"
+    assert rows.loc[("gain_growth", "resnet56"), "measure"] == "(plain56 − resnet56) − (plain20 − resnet20)"
+    # binomial, by hand: the errors are 22 and 18 % of 10,000 images, two runs each
+    expected_se = ((22 * 78 + 18 * 82) / 10_000 / 2) ** 0.5
+    assert rows.loc[("residual_gain", "resnet20"), "se"] == pytest.approx(expected_se, abs=1e-6)
     assert metrics["residual_gain"] == {"resnet20": 4.0, "resnet56": 31.0}
 
 
@@ -102,6 +105,14 @@ def test_an_effect_in_the_other_direction_is_called_so(grid, settings, committed
     assert rows.loc[("depth_effect", "plain56"), "verdict"] == "opposite direction (short schedule)"
     assert rows.loc[("gain_growth", "resnet56"), "verdict"] == "opposite direction (short schedule)"
     assert metrics["amplification"]["resnet56"] == 0.25
+
+
+def test_held_out_images_are_a_column_of_their_own_to_tune_on(grid):
+    for path in grid.glob("reports/runs/*/history.csv"):
+        pd.read_csv(path).assign(val_loss=1.0, val_error=33.0).to_csv(path, index=False)
+    results, _, metrics = aggregated()
+    assert (results["val_error"] == 33).all()
+    assert metrics["resnet56"]["val_error"] == 33
 
 
 def test_a_single_run_has_no_spread_and_part_of_the_grid_has_the_effects_it_can(grid):
@@ -125,7 +136,9 @@ def test_diverged_runs_are_counted_with_their_error_and_marked(grid, settings):
     results, _, _ = aggregated()
     row = results.set_index("variant").loc["plain20"]
     assert (row["diverged"], row["test_error"]) == (1, 55.0)
-    assert "plain20 (diverged)" in Path("reports/results.md").read_text()
+    text = Path("reports/results.md").read_text()
+    assert "plain20 (diverged)" in text
+    assert "not judged: a run diverged" in text
 
 
 @pytest.mark.parametrize("file", ["history.csv", "metrics.json", "confusion.csv"])
@@ -150,7 +163,7 @@ def test_a_damaged_file_is_named(grid):
 
 def test_runs_on_different_data_are_refused(grid):
     path = grid / "reports/runs/plain56-0/metrics.json"
-    path.write_text(path.read_text().replace("synthetic", "cifar10"))
+    path.write_text(path.read_text().replace("cifar10", "synthetic"))
     assert "evaluated on different data" in refused(run("aggregate"))
 
 

@@ -139,6 +139,19 @@ def test_an_address_that_cannot_be_reached_is_named(workspace):
     assert "set CIFAR10_SOURCE" in sentence
 
 
+def test_the_whole_stage_on_real_bytes(workspace, known, monkeypatch):
+    """Real but for their number: as many as the generated set has."""
+    monkeypatch.setitem(records.DATASETS, "cifar10", records.DATASETS["synthetic"])
+    monkeypatch.setenv("CIFAR10_SOURCE", str(known))
+    change_params(workspace, dataset="cifar10")
+    (workspace / "data/.download-killed").mkdir()
+    download.main()
+    provenance = json.loads((workspace / "data/cifar10/provenance.json").read_text())
+    sha256 = records.content_sha256(known)
+    assert provenance == {"dataset": "cifar10", "identity": "a copy for tests", "content_sha256": sha256}
+    assert sorted(path.name for path in (workspace / "data").iterdir()) == ["cifar10", "published.csv"]
+
+
 def test_synthetic_data_says_what_it_is(workspace):
     shutil.rmtree(workspace / "data/cifar10")
     result = run("download")

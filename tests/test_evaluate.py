@@ -9,6 +9,7 @@ import pytest
 from conftest import refused, run
 
 from pipeline import evaluate, records
+from pipeline.stage import StageError
 
 RUN = Path("reports/runs/resnet8-0")
 
@@ -53,3 +54,8 @@ def test_missing_and_damaged_weights_are_refused(workspace):
     path.write_bytes(b"no weights")
     assert "weights.safetensors is damaged" in refused(run("evaluate", "resnet8", 0))
     assert not RUN.exists()
+
+
+def test_data_of_unknown_provenance_is_refused(tmp_path):
+    with pytest.raises(StageError, match=r"provenance.json is missing or damaged: run `dvc repro --force download`"):
+        evaluate.provenance(tmp_path / "provenance.json")

@@ -67,4 +67,6 @@ def test_test_errors_are_drawn_at_their_depth_with_published_ones_beside():
     )
     axis = figures.test_error(results).axes[0]
     assert [line.get_xydata().tolist() for line in axis.lines if line.get_marker() in "so"] == [[[20, 10]], [[20, 9]]]
+    labels = axis.get_legend_handles_labels()[1]
+    assert {"plain, He et al. 2016", "residual, study A"} <= set(labels)
     assert [20, 8.75] in [points.get_offsets()[0].tolist() for points in axis.collections if len(points.get_offsets())]

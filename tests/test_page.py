@@ -9,13 +9,15 @@ import pandas as pd
 from pipeline import figures, page
 
 
-def test_a_figure_is_inside_the_page_and_a_png_beside(tmp_path):
+def test_a_figure_is_inside_the_page_and_a_png_beside(tmp_path, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
     figures.style()
     drawn = []
     for _ in range(2):
         figure, axes = plt.subplots()
         axes.plot([1, 2])
         drawn.append(page.show_figure(figure, "line", 'a "rising" line', "Caption.", tmp_path).data)
+    assert drawn[0] == drawn[1]
     source = re.search(r'src="data:image/svg\+xml;base64,([^"]+)"', drawn[0]).group(1)
     assert base64.b64decode(source).startswith(b"<?xml")
     assert 'alt="a &quot;rising&quot; line"' in drawn[0]

@@ -24,11 +24,21 @@ def test_study_a_divides_by_ten_at_epochs_80_and_120(settings):
     assert [learning_rate(given, epoch) for epoch in range(200)] == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("epochs", [1, 2, 3, 20, 164])
-@pytest.mark.parametrize("fractions", [[], [0.5], [0.25, 0.5, 0.9]])
-def test_milestones_scale_with_the_epochs(settings, epochs, fractions):
+@pytest.mark.parametrize(
+    ("epochs", "fractions", "drops"),
+    [
+        (1, [0.4, 0.6], [1, 1]),
+        (2, [0.4, 0.6], [1, 1]),
+        (3, [0.4, 0.6], [1, 2]),
+        (20, [0.4, 0.6], [8, 12]),
+        (164, [0.5, 0.75], [82, 123]),  # the paper's
+        (7, [], []),
+        (10, [0.25, 0.5, 0.9], [2, 5, 9]),
+    ],
+)
+def test_milestones_scale_with_the_epochs(settings, epochs, fractions, drops):
     given = settings(epochs=epochs, lr=0.3, lr_gamma=0.2, lr_milestones=fractions)
-    drops = [max(1, round(fraction * epochs)) for fraction in fractions]
+    assert milestones(given) == drops
     expected = rates(lambda o: torch.optim.lr_scheduler.MultiStepLR(o, drops, 0.2), epochs, 0.3)
     assert [learning_rate(given, epoch) for epoch in range(epochs)] == pytest.approx(expected, rel=1e-12)
 

@@ -13,8 +13,12 @@ from ruamel.yaml import YAML
 from pipeline.params import Params
 
 STAGES = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")["stages"]
-PACKAGES = {"ruamel": "ruamel.yaml", "vl_convert": "vl-convert-python"}  # by what is imported, where it differs
-PER_RUN = "arch.${item.variant}"
+PACKAGES = {
+    "ruamel": "ruamel.yaml",
+    "vl_convert": "vl-convert-python",
+    "IPython": "ipython",
+}  # by what is imported, where it differs
+ONE_VARIANT = "arch.${item.variant}"
 
 
 def tree(path: Path) -> ast.Module:
@@ -69,8 +73,22 @@ def test_every_parameter_a_stage_reads_is_tracked_and_no_other_is(name):
                 if node.value.id in ("settings", "params") and node.attr in Params.model_fields:
                     read.add(node.attr)
                 if (node.value.id, node.attr) == ("settings", "network"):
-                    read.add(PER_RUN)
+                    read.add(ONE_VARIANT)
     assert set(STAGES[name]["params"]) == read
+
+
+def test_the_report_depends_on_every_table_of_aggregate():
+    """But on the table for the README and on the metrics, which say the same."""
+    outs = {path for out in [*STAGES["aggregate"]["outs"], *STAGES["aggregate"]["metrics"]] for path in out}
+    read = {dep for dep in STAGES["report"]["deps"] if dep.startswith("reports/")} - {"reports/runs"}
+    assert read == outs - {"reports/results.md", "reports/metrics.json"}
+
+
+def test_the_committed_runs_were_made_with_the_pinned_torch():
+    pinned = re.search(r"^torch==(.*)$", (ROOT / "requirements.txt").read_text(), re.M).group(1)
+    for path in ROOT.glob("reports/runs/*/environment.json"):
+        for session in json.loads(path.read_text())["sessions"]:
+            assert session["torch"].split("+")[0] == pinned, path
 
 
 def test_the_report_tracks_all_parameters():
@@ -78,7 +96,7 @@ def test_the_report_tracks_all_parameters():
 
 
 def test_every_parameter_is_tracked_by_a_stage_and_is_in_the_file(committed):
-    tracked = {str(p).replace(PER_RUN, "arch") for stage in STAGES.values() for p in stage["params"]}
+    tracked = {str(p).replace(ONE_VARIANT, "arch") for stage in STAGES.values() for p in stage["params"]}
     assert set(Params.model_fields) <= tracked
     assert set(Params.model_fields) == set(committed)
 
@@ -126,7 +144,7 @@ def test_no_module_is_left_over():
 
 def test_every_module_has_its_tests():
     for path in (ROOT / "pipeline").glob("*.py"):
-        if path.name not in ("__init__.py", "report.py", "check.py", "offline_plots.py"):
+        if path.name not in ("__init__.py", "check.py", "offline_plots.py"):  # these are in test_pipeline.py
             assert (ROOT / f"tests/test_{path.stem}.py").exists(), path
 
 
@@ -142,9 +160,9 @@ def test_requirements_pin_every_package_that_is_imported():
     files = [*ROOT.glob("pipeline/*.py"), *ROOT.glob("tests/*.py"), ROOT / "pipeline/report.ipynb"]
     own = {"pipeline", *(path.stem for path in ROOT.glob("tests/*.py"))}
     roots = {name.split(".")[0] for path in files for name in imported(path)} - own - sys.stdlib_module_names
-    roots = {PACKAGES.get(name, name) for name in roots} - {"IPython"}  # comes with ipykernel
+    roots = {PACKAGES.get(name, name) for name in roots}
     assert roots <= set(pinned)
-    assert set(pinned) - roots <= {"ipykernel", "ruff", "torchvision"}
+    assert set(pinned) - roots == {"ipykernel", "mistune", "pillow", "ruff"}
     assert (pinned["torch"], pinned["torchvision"]) == ("2.11.0", "0.26.0")
 
 
