@@ -65,7 +65,8 @@ def convergence_table(results: pd.DataFrame) -> pd.DataFrame:
 def markdown(results: pd.DataFrame, effects: pd.DataFrame, settings: Params) -> str:
     """results.md: the claims, the table of networks, and what was run."""
     seeds = ", ".join(map(str, settings.seeds))
-    run = f"{settings.epochs} epochs a network, seed{'s' if len(settings.seeds) > 1 else ''} {seeds}, last epoch"
+    epochs = f"{settings.epochs} epoch{'s' if settings.epochs > 1 else ''} a network"
+    run = f"{epochs}, seed{'s' if len(settings.seeds) > 1 else ''} {seeds}, last epoch"
     note = f"Run: `{settings.dataset}`, {run}. Effects are differences of test errors in points."
     parts = [_pipes(effects_table(effects))] if len(effects) else []
     return "\n\n".join([*parts, _pipes(results_table(results)), note]) + "\n"
