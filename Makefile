@@ -21,12 +21,12 @@ repro: setup ## reproduce every result that is out of date, from the data to the
 	dvc repro
 	python -m pipeline.readme
 
-smoke: setup ## the whole pipeline on generated images, in two minutes, apart from the workspace
+smoke: setup ## the whole pipeline on generated images, in a minute or two, apart from the workspace
 	dvc exp run --temp --force --name smoke $(SMOKE)
-	mkdir -p .scratch
-	git show $$(git for-each-ref --count=1 --sort=-creatordate --format='%(objectname)' 'refs/exps/*/*/smoke'):reports/report.html \
+	@mkdir -p .scratch
+	@git show $$(git for-each-ref --count=1 --sort=-creatordate --format='%(objectname)' 'refs/exps/*/*/smoke'):reports/report.html \
 		> .scratch/smoke.html
-	dvc exp remove --quiet smoke
+	@dvc exp remove --quiet smoke
 	@echo "The pipeline works. Its report on generated images: $(CURDIR)/.scratch/smoke.html"
 
 report: setup ## rebuild tables, figures and report from the runs in git, without data

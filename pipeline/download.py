@@ -101,7 +101,7 @@ def download(url: str, path: Path, folder: Path) -> None:
                 print(f"attempt {attempt} of {ATTEMPTS} failed ({reason}); trying again")
                 time.sleep(2**attempt)
     raise StageError(
-        f"{url} cannot be fetched ({reason}): set CIFAR10_SOURCE to a mirror, an archive or a folder of .bin files"
+        f"{url} cannot be fetched ({reason}): set CIFAR10_SOURCE to another place that has it, as data/README.md says"
     )
 
 

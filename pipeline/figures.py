@@ -77,7 +77,7 @@ def confusion(counts: pd.DataFrame) -> Figure:
         shown = {"annot": True, "fmt": ".0f", "annot_kws": {"size": 7}, "square": True, "linewidths": 0.3}
         sns.heatmap(matrix, ax=axis, vmin=0, vmax=100, cmap="Blues", cbar=False, **shown)
         axis.set(title=variant, xlabel="predicted", ylabel="actual")
-        axis.tick_params(axis="x", rotation=50)
+        plt.setp(axis.get_xticklabels(), rotation=45, ha="right", rotation_mode="anchor")
         axis.tick_params(axis="y", rotation=0)
     return figure
 
