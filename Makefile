@@ -7,7 +7,7 @@ SMOKE := -S dataset=synthetic -S train_size=2000 -S val_size=0 -S epochs=2 -S wa
 
 .PHONY: help setup repro smoke report check test
 help: ## list the commands
-	@sed -n 's/^\([a-z]*\):.*## /make \1 #/p' Makefile | column -t -s '#'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
 
 setup: $(VENV)/ready ## make .venv and install requirements.txt
 $(VENV)/ready: requirements.txt

@@ -19,7 +19,8 @@ PUBLISHED = {"paper": ("D", "He et al. 2016"), "study_a": ("*", "study A")}
 
 
 def style() -> None:
-    """Set seaborn's theme and what makes an SVG the same bytes each time."""
+    """Set seaborn's theme and what makes an SVG the same bytes each time, whatever matplotlibrc the user has."""
+    plt.rcdefaults()
     sns.set_theme(context="paper", style="whitegrid", font_scale=1.05)
     plt.rcParams.update({"svg.hashsalt": "report", "svg.fonttype": "path", "savefig.dpi": 200, "figure.dpi": 100})
     plt.rcParams["font.family"] = "DejaVu Sans"  # comes with matplotlib; the theme's Arial is not everywhere

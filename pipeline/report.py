@@ -2,7 +2,7 @@
 
     python -m pipeline.report
 
-Writes reports/report.html and reports/figures/*.png: the same bytes from the same inputs. 10 s.
+Writes reports/report.html and reports/figures/*.png: the same bytes from the same inputs. 5 s.
 """
 
 import html
