@@ -17,11 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import nn
+from torch import Tensor
 
 from pipeline.stage import StageError, write
 
@@ -73,18 +72,13 @@ class Scratch:
     def __exit__(self, *_: object) -> None:
         self._held.close()
 
-    def save(self, network: nn.Module, optimiser: torch.optim.SGD, progress: Progress) -> None:
-        """Replace the checkpoint by one of the present state; raises OSError, and keeps the old one, if it cannot."""
-        tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
-        for name, parameter in network.named_parameters():
-            momentum = optimiser.state[parameter].get("momentum_buffer")
-            if momentum is not None:  # there is none with momentum 0
-                tensors[f"momentum.{name}"] = momentum
+    def save(self, state: Mapping[str, Tensor], progress: Progress) -> None:
+        """Replace the checkpoint by one of `state`; raises OSError, and keeps the old one, if it cannot."""
         metadata = {"history": json.dumps(progress.history), "sessions": json.dumps(progress.sessions)}
-        write(self.file, save({name: t.cpu().contiguous() for name, t in tensors.items()}, metadata))
+        write(self.file, save({name: tensor.cpu().contiguous() for name, tensor in state.items()}, metadata))
 
-    def load(self, network: nn.Module, optimiser: torch.optim.SGD) -> Progress:
-        """Restore network and momentum from the checkpoint, if there is one, and say how far it had come.
+    def load(self, state: Mapping[str, Tensor]) -> Progress:
+        """Fill the tensors of `state` from the checkpoint, if there is one, and say how far it had come.
 
         Raises StageError if the file is damaged.
         """
@@ -92,17 +86,13 @@ class Scratch:
             return Progress()
         try:
             with safe_open(self.file, "pt") as file:
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+                for name, tensor in state.items():
+                    tensor.copy_(file.get_tensor(name))
                 metadata = file.metadata()
         except SafetensorError as error:
             raise StageError(
                 f"{self.file} is damaged ({error}): remove it to train {self.name} from the start"
             ) from None
-        network.load_state_dict({name: tensors[f"network.{name}"] for name in network.state_dict()})
-        for name, parameter in network.named_parameters():
-            if f"momentum.{name}" in tensors:
-                buffer = torch.empty_like(parameter).copy_(tensors[f"momentum.{name}"])
-                optimiser.state[parameter]["momentum_buffer"] = buffer.detach()
         return Progress(json.loads(metadata["history"]), json.loads(metadata["sessions"]))
 
     def remove(self) -> None:

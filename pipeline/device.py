@@ -7,13 +7,14 @@ from pathlib import Path
 
 import torch
 
+from pipeline import distributed
 from pipeline.params import Params
 from pipeline.stage import StageError
 
 
 @dataclass(frozen=True)
 class Compute:
-    """A device, `bf16` or `fp32` (never auto), and the number of CPU threads."""
+    """A device, `bf16` or `fp32` (never auto), and the number of CPU threads of a process."""
 
     device: torch.device
     precision: str
@@ -31,29 +32,41 @@ class Compute:
 def prepare(params: Params) -> Compute:
     """Choose device, precision and threads as `params` says and make torch deterministic.
 
-    Raises StageError if the device asked for is not there.
+    Processes that torchrun has started on this machine take a GPU each, or share out the cores. Raises StageError if
+    the device asked for is not there.
     """
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # what cuBLAS needs to be deterministic
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode(
+        "error"
+    )  # use_deterministic_algorithms, without 0.8 s for torch.compile's set-up
     torch.utils.deterministic.fill_uninitialized_memory = False  # costs time and hides nothing here
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32
-    device = _device(params.device)
-    torch.set_num_threads(params.threads or cores())
+    rank, processes = distributed.local()
+    device = _device(params.device, rank, processes)
+    torch.set_num_threads(params.threads or max(1, cores() // processes))
     precision = params.precision
     if precision == "auto":
         precision = "bf16" if _has_bf16(device) else "fp32"
     return Compute(device, precision, torch.get_num_threads())
 
 
-def _device(name: str) -> torch.device:
+def _device(name: str, rank: int, processes: int) -> torch.device:
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and processes > 1:
+        name = f"cuda:{rank}"
+    elif name.startswith("cuda:") and processes > 1:
+        raise StageError(
+            f"device is {name}, one GPU for {processes} processes; legal with torchrun are auto, cpu and cuda"
+        )
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         count = torch.cuda.device_count()
         there = f"cuda:0 to cuda:{count - 1}" if count else "no GPU that torch can use"
         raise StageError(f"device is {name}, but this machine has {there}; legal are auto, cpu or a GPU that is there")
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     return device
 
 
@@ -80,12 +93,13 @@ def hardware(device: torch.device) -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def environment(compute: Compute) -> dict[str, str | int | None]:
+def environment(compute: Compute, processes: int) -> dict[str, str | int | None]:
     """Versions and hardware, for the record; nothing that names the machine or its owner."""
     return {
         "hardware": hardware(compute.device),
         "device": compute.device.type,
         "cores": cores(),
+        "processes": processes,
         "threads": compute.threads,
         "precision": compute.precision,
         "system": f"{platform.system()} {platform.machine()}",

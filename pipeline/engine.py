@@ -1,40 +1,29 @@
-"""One epoch of training, and predictions: the same code on CPU and GPU."""
+"""One epoch of training: the same code on CPU and GPU."""
 
-import copy
-import dataclasses
+import functools
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline import dataset
-from pipeline.dataset import Draws, Images
+from pipeline.dataset import Draws
 from pipeline.device import Compute
-
-PREDICTION_BATCH = 1000  # images; fixed, since another batch size may round differently
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """How images become the network's input: mean and std (3,), 0-1 scale, on the device."""
-
-    mean: Tensor
-    std: Tensor
-
-    @classmethod
-    def of(cls, mean: list[float], std: list[float], device: torch.device) -> "Inputs":
-        return cls(torch.tensor(mean, device=device), torch.tensor(std, device=device))
-
-    def __call__(self, images: Tensor) -> Tensor:
-        return dataset.normalise(images, self.mean, self.std)
+from pipeline.distributed import World
+from pipeline.graph import Work, capture, restored
+from pipeline.prediction import Inputs
 
 
 @dataclass
 class Trainer:
-    """A network with its optimiser and what it trains on; `padded` are the training images with their black border."""
+    """A network with its optimiser and what it trains on; `padded` are the training images with their black border.
+
+    On a GPU a step is captured as a CUDA graph and replayed, to the same bits as without; the host waits for the device
+    once an epoch. `world` shares a run out over several processes.
+    """
 
     network: nn.Module
     optimiser: torch.optim.SGD
@@ -44,74 +33,107 @@ class Trainer:
     compute: Compute
     batch_size: int
     label_smoothing: float
+    world: World = field(default_factory=World)
+    captures: bool | None = None  # None: on a GPU, unless a batch is shared out
+
+    def __post_init__(self) -> None:
+        device = self.compute.device
+        if self.captures is None:
+            self.captures = device.type == "cuda" and self.world.size == 1
+        self.parallel = self.world.parallel(self.network)
+        self.lr = torch.zeros((), device=device)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.lr
+            for parameter in group["params"] if group["momentum"] else ():  # a first step like any other
+                self.optimiser.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        self.draws = torch.zeros((4, len(self.labels)), dtype=torch.int64, device=device)
+        self.position = torch.zeros((), dtype=torch.int64, device=device)
+        self.total = torch.zeros((), dtype=torch.float64, device=device)
+        self.wrong = torch.zeros((), dtype=torch.int64, device=device)
+        self.steps: dict[int, Work] = {}
+
+    def state(self) -> dict[str, Tensor]:
+        """All that a step changes and the next one reads, by name: network.*, momentum.*."""
+        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        for name, parameter in self.network.named_parameters():
+            if "momentum_buffer" in self.optimiser.state[parameter]:  # there is none with momentum 0
+                tensors[f"momentum.{name}"] = self.optimiser.state[parameter]["momentum_buffer"]
+        return tensors
 
     def epoch(
         self, draws: Draws, lr: float, progress: Callable[[int], None] = lambda images: None
     ) -> tuple[float, float]:
         """Train on all images once, the last incomplete batch included; (loss, error in percent), both running means.
 
-        `progress` is called after each batch with its number of images.
+        `progress` is called after each batch with its number of images; a GPU may then still be at work on them.
         """
-        for group in self.optimiser.param_groups:
-            group["lr"] = lr
         self.network.train()
-        device = self.compute.device
-        total = torch.zeros((), dtype=torch.float64, device=device)
-        wrong = torch.zeros((), dtype=torch.int64, device=device)
-        fields = (draws.order, draws.rows, draws.columns, draws.flips)
-        batches = zip(*(field.to(device).split(self.batch_size) for field in fields), strict=True)
-        for order, rows, columns, flips in batches:
-            images = dataset.crop_and_flip(self.padded[order], rows, columns, flips)
-            labels = self.labels[order]
-            loss, logits = self.step(images, labels)
-            total += loss.double() * len(labels)
-            wrong += (logits.argmax(1) != labels).sum()
-            progress(len(labels))
-        return (total / len(self.labels)).item(), 100 * wrong.item() / len(self.labels)
+        self.lr.fill_(lr)
+        self.draws.copy_(torch.stack([draws.order, draws.rows, draws.columns, draws.flips.long()]))
+        for tensor in (self.position, self.total, self.wrong):
+            tensor.zero_()
+        for size in self.sizes():
+            self.work(size)()
+            progress(size)
+        total, wrong = self.world.add(self.total).item(), self.world.add(self.wrong).item()
+        return total / len(self.labels), 100 * wrong / len(self.labels)
 
-    def step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """One step of SGD on uint8 images (B, 32, 32, 3); the loss () and logits (B, 10) before it, detached."""
+    def sizes(self) -> list[int]:
+        """The epoch's batches: all of `batch_size` images but, where they do not divide the whole, the last."""
+        full, rest = divmod(len(self.labels), self.batch_size)
+        return [self.batch_size] * full + [rest] * bool(rest)
+
+    def work(self, size: int) -> Work:
+        """What trains on the epoch's next `size` images; captured when it is first asked for."""
+        if size not in self.steps:
+            work = functools.partial(self.next_batch, size)
+            if self.captures:
+                self.network.train()
+                with restored([*self.state().values(), self.position, self.total, self.wrong]):
+                    work = capture(work, self.compute.device)
+            self.steps[size] = work
+        return self.steps[size]
+
+    def next_batch(self, size: int) -> None:
+        """Train on this process's part of the next `size` images of the epoch."""
+        start, end = self.world.part(size)
+        at = self.position + torch.arange(start, end, device=self.position.device)
+        order, rows, columns, flips = self.draws[:, at]
+        labels = self.labels[order]
+        images = dataset.crop_and_flip(self.padded[order], rows, columns, flips.bool())
+        loss, logits = self.step(images, labels, self.world.size * (end - start) / size)
+        self.total += loss.double() * (end - start)
+        self.wrong += (logits.argmax(1) != labels).sum()
+        self.position += size
+
+    def step(self, images: Tensor, labels: Tensor, weight: float = 1.0) -> tuple[Tensor, Tensor]:
+        """One step of SGD on uint8 images (B, 32, 32, 3); the loss () and logits (B, 10) before it, detached.
+
+        The gradients are those of `weight` times the loss.
+        """
         with self.compute.autocast():
-            logits = self.network(self.inputs(images)).float()
+            logits = self.parallel(self.inputs(images)).float()
         loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
         self.optimiser.zero_grad()
-        loss.backward()
+        (loss if weight == 1 else weight * loss).backward()
         self.optimiser.step()
         return loss.detach(), logits.detach()
 
-    def seconds_per_epoch(self, steps: int = 4) -> float:
-        """An estimate, from a few steps on a copy of the network that is thrown away."""
-        probe = copy.deepcopy(self.network).train()
-        optimiser = torch.optim.SGD(probe.parameters(), **self.optimiser.defaults)
-        trainer = dataclasses.replace(self, network=probe, optimiser=optimiser)
-        batch = self.padded[: self.batch_size, :32, :32]
-        trainer.step(batch, self.labels[: len(batch)])  # the first step also sets things up
-        self._wait()
-        start = time.perf_counter()
-        for _ in range(steps):
-            trainer.step(batch, self.labels[: len(batch)])
-        self._wait()
-        return (time.perf_counter() - start) / steps * len(self.labels) / len(batch)
+    def seconds_per_epoch(self, steps: int = 2) -> float:
+        """An estimate, from a few steps that leave no trace."""
+        size = self.sizes()[0]
+        self.network.train()
+        with restored([*self.state().values(), self.position, self.total, self.wrong]):
+            self.position.zero_()
+            self.work(size)()  # the first step also sets things up
+            self._wait()
+            start = time.perf_counter()
+            for _ in range(steps):
+                self.position.zero_()
+                self.work(size)()
+            self._wait()
+            return (time.perf_counter() - start) / steps * len(self.labels) / size
 
     def _wait(self) -> None:
         if self.compute.device.type == "cuda":
             torch.cuda.synchronize(self.compute.device)
-
-
-@torch.no_grad()
-def predict(network: nn.Module, images: Tensor, inputs: Inputs, compute: Compute) -> Tensor:
-    """Logits, float32 (N, 10), of uint8 images (N, 32, 32, 3), batch norm with its running statistics."""
-    network.eval()
-    with compute.autocast():
-        return torch.cat([network(inputs(batch)).float() for batch in images.split(PREDICTION_BATCH)])
-
-
-def score(logits: Tensor, labels: Tensor) -> tuple[float, float]:
-    """Mean cross-entropy (natural logarithm, no smoothing) and error in percent of logits (N, C)."""
-    loss = F.cross_entropy(logits.double(), labels).item()
-    return loss, 100 * (logits.argmax(1) != labels).sum().item() / len(labels)
-
-
-def test(network: nn.Module, images: Images, inputs: Inputs, compute: Compute) -> tuple[float, float]:
-    """Mean cross-entropy and error in percent on `images`."""
-    return score(predict(network, images.images, inputs, compute), images.labels)

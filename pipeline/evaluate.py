@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline import dataset, device, engine, networks, params, stage
-from pipeline.engine import Inputs
+from pipeline import dataset, device, networks, params, prediction, stage
+from pipeline.prediction import Inputs
 from pipeline.records import CLASSES
 from pipeline.stage import StageError
 
@@ -29,8 +29,8 @@ def main() -> None:
     mean, std = networks.load_weights(network, stage.MODELS / name / "weights.safetensors")
     network = network.to(compute.device)
     test = dataset.load(stage.DATA, settings.dataset)[1].to(compute.device)
-    logits = engine.predict(network, test.images, Inputs.of(mean, std, compute.device), compute)
-    loss, error = engine.score(logits, test.labels)
+    logits = prediction.predict(network, test.images, Inputs.of(mean, std, compute.device), compute)
+    loss, error = prediction.score(logits, test.labels)
 
     actual, predicted = test.labels.cpu().numpy(), logits.argmax(1).cpu().numpy()
     counts = confusion(actual, predicted)

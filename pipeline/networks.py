@@ -4,6 +4,7 @@ Parameter names are the usual ones (conv1, bn1, layer1.0.conv1, ..., fc), so tha
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -16,6 +17,7 @@ from pipeline.params import Arch
 from pipeline.stage import StageError, write
 
 WIDTHS = (16, 32, 64)
+NormLayer = Callable[[int], nn.Module]  # from the number of channels
 
 
 class PadShortcut(nn.Module):
@@ -33,19 +35,21 @@ class PadShortcut(nn.Module):
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions with batch norm; the shortcut's output is added before the last ReLU, unless plain."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int, shortcut: str) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, stride: int, shortcut: str, norm_layer: NormLayer = nn.BatchNorm2d
+    ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(outputs)
+        self.bn1 = norm_layer(outputs)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(outputs)
+        self.bn2 = norm_layer(outputs)
         self.plain = shortcut == "none"
         self.shortcut: nn.Module = nn.Identity()
         if inputs != outputs and shortcut == "identity":
             self.shortcut = PadShortcut(inputs, outputs)
         elif inputs != outputs and shortcut == "projection":
             conv = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
-            self.shortcut = nn.Sequential(conv, nn.BatchNorm2d(outputs))
+            self.shortcut = nn.Sequential(conv, norm_layer(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) -> (N, outputs, H / stride, W / stride)."""
@@ -57,16 +61,19 @@ class BasicBlock(nn.Module):
 class Network(nn.Module):
     """A 3x3 stem, three stages of n blocks with 16, 32 and 64 channels, global average pooling, one linear layer."""
 
-    def __init__(self, arch: Arch, classes: int = 10) -> None:
+    def __init__(self, arch: Arch, classes: int = 10, norm_layer: NormLayer = nn.BatchNorm2d) -> None:
         super().__init__()
         n = (arch.depth - 2) // 6
         self.conv1 = nn.Conv2d(3, WIDTHS[0], 3, 1, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(WIDTHS[0])
+        self.bn1 = norm_layer(WIDTHS[0])
         stages = []
         inputs = WIDTHS[0]
         for width in WIDTHS:
             strides = [1 if width == inputs else 2] + [1] * (n - 1)
-            blocks = [BasicBlock(inputs if i == 0 else width, width, s, arch.shortcut) for i, s in enumerate(strides)]
+            blocks = [
+                BasicBlock(inputs if i == 0 else width, width, stride, arch.shortcut, norm_layer)
+                for i, stride in enumerate(strides)
+            ]
             stages.append(nn.Sequential(*blocks))
             inputs = width
         self.layer1, self.layer2, self.layer3 = stages
@@ -79,9 +86,9 @@ class Network(nn.Module):
         return self.fc(x.mean((2, 3)))
 
 
-def build(arch: Arch, seed: int) -> Network:
+def build(arch: Arch, seed: int, norm_layer: NormLayer = nn.BatchNorm2d) -> Network:
     """A network with He initialisation (He et al. 2015, equation 10) drawn from `seed` alone, in channels_last."""
-    network = Network(arch)
+    network = Network(arch, norm_layer=norm_layer)
     generator = torch.Generator().manual_seed(seed)
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):

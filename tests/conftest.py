@@ -7,6 +7,7 @@ pytest -m "not slow"      # without the whole pipelines
 import copy
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,8 +18,10 @@ import torch
 from ruamel.yaml import YAML
 
 from pipeline import dataset, device, networks, params, synthetic, train
-from pipeline.engine import Inputs, Trainer
+from pipeline.distributed import World
+from pipeline.engine import Trainer
 from pipeline.params import Params
+from pipeline.prediction import Inputs
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = {
@@ -35,6 +38,12 @@ SMALL = {
     "variants": ["plain8", "resnet8"],
     "arch": {"plain8": {"depth": 8, "shortcut": "none"}, "resnet8": {"depth": 8, "shortcut": "projection"}},
 }
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason="needs a GPU"))
 
 
 @pytest.fixture(scope="session")
@@ -69,13 +78,15 @@ def workspace(tmp_path: Path, committed: dict, generated: Path, monkeypatch: pyt
     return tmp_path
 
 
-def make(settings: Params, folder: Path, variant: str = "resnet8", seed: int = 0) -> Trainer:
+def make(settings: Params, folder: Path, variant: str = "resnet8", seed: int = 0, world: World = World()) -> Trainer:  # noqa: B008
     """A trainer on the data in `folder`: what train's main sets up."""
     compute = device.prepare(settings)
     images, _ = dataset.split(dataset.load(folder, settings.dataset)[0], settings.train_size, settings.val_size)
     inputs = Inputs.of(*dataset.statistics(images.images), compute.device)
-    network = networks.build(settings.network(variant), seed).to(compute.device)
-    return train.make_trainer(network, images, inputs, compute, settings)
+    network = networks.build(
+        settings.network(variant), seed, world.norm_layer(settings.sync_batchnorm, compute.device)
+    ).to(compute.device)
+    return train.make_trainer(network, images, inputs, compute, settings, world)
 
 
 def write_params(folder: Path, content: dict) -> None:
@@ -105,6 +116,16 @@ def refused(result: subprocess.CompletedProcess[str]) -> str:
     last = result.stderr.strip().splitlines()[-1]
     assert last.startswith("error: ")
     return last
+
+
+def kill_what_runs_in(folder: Path) -> None:
+    """Kill what a killed dvc or torchrun has left running in `folder` or below it."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if process.name != str(os.getpid()) and (process / "cwd").readlink().is_relative_to(folder):
+                os.kill(int(process.name), signal.SIGKILL)
+        except OSError:
+            continue  # it has ended, or is another user's
 
 
 @pytest.fixture(autouse=True)

@@ -21,9 +21,9 @@ def test_network_momentum_and_history_come_back_to_the_bit(settings, generated, 
     trainer.epoch(dataset.draw(0, 0, 200, 4, True), 0.1)
     progress = Progress([{"epoch": 1, "train_loss": 1 / 3}], [{"epochs": 1}])
     with Scratch("resnet8-0", "abc") as scratch:
-        scratch.save(trainer.network, trainer.optimiser, progress)
+        scratch.save(trainer.state(), progress)
         other = make(settings(momentum=momentum), generated, seed=1)
-        assert scratch.load(other.network, other.optimiser) == progress
+        assert scratch.load(other.state()) == progress
     for one in (trainer, other):
         one.epoch(dataset.draw(0, 1, 200, 4, True), 0.1)
     for name, tensor in trainer.network.state_dict().items():
@@ -33,7 +33,7 @@ def test_network_momentum_and_history_come_back_to_the_bit(settings, generated, 
 def test_without_a_checkpoint_nothing_has_been_done(settings, generated):
     trainer = make(settings(), generated)
     with Scratch("resnet8-0", "abc") as scratch:
-        assert scratch.load(trainer.network, trainer.optimiser) == Progress()
+        assert scratch.load(trainer.state()) == Progress()
 
 
 def test_a_scratch_has_one_holder():
@@ -64,24 +64,24 @@ def test_the_checkpoint_is_held_from_other_folders_too(tmp_path, monkeypatch):
 def test_a_damaged_checkpoint_is_named(settings, generated):
     trainer = make(settings(), generated)
     with Scratch("resnet8-0", "abc") as scratch:
-        scratch.save(trainer.network, trainer.optimiser, Progress())
+        scratch.save(trainer.state(), Progress())
         scratch.file.write_bytes(scratch.file.read_bytes()[:1000])
         with pytest.raises(StageError, match=r"checkpoint.safetensors is damaged .* remove it"):
-            scratch.load(trainer.network, trainer.optimiser)
+            scratch.load(trainer.state())
 
 
 def test_when_it_cannot_be_written_the_old_one_stays(settings, generated, monkeypatch):
     trainer = make(settings(), generated)
     with Scratch("resnet8-0", "abc") as scratch:
-        scratch.save(trainer.network, trainer.optimiser, Progress([{"epoch": 1}]))
+        scratch.save(trainer.state(), Progress([{"epoch": 1}]))
 
         def full(handle):
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr("os.fsync", full)
         with pytest.raises(OSError, match="No space left"):
-            scratch.save(trainer.network, trainer.optimiser, Progress([{"epoch": 1}, {"epoch": 2}]))
-        assert len(scratch.load(trainer.network, trainer.optimiser).history) == 1
+            scratch.save(trainer.state(), Progress([{"epoch": 1}, {"epoch": 2}]))
+        assert len(scratch.load(trainer.state()).history) == 1
         assert [path.name for path in scratch.folder.iterdir()] == ["checkpoint.safetensors"]
 
 

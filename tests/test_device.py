@@ -44,7 +44,7 @@ def test_the_environment_names_no_machine(settings):
     import getpass
     import socket
 
-    recorded = str(device.environment(device.prepare(settings())))
+    recorded = str(device.environment(device.prepare(settings()), 1))
     assert torch.__version__ in recorded
     assert socket.gethostname() not in recorded
     assert f"'{getpass.getuser()}'" not in recorded

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, SMALL, change_params
+from conftest import ROOT, SMALL, change_params, kill_what_runs_in
 from playwright.sync_api import Page, sync_playwright
 
 pytestmark = pytest.mark.slow
@@ -85,16 +85,6 @@ def page() -> Page:
         browser = playwright.chromium.launch(executable_path=paths[0], args=FLAGS)
         yield browser.new_page()
         browser.close()
-
-
-def kill_what_runs_in(folder: Path) -> None:
-    """Kill what a killed dvc has left running in `folder` or below it."""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if (process / "cwd").readlink().is_relative_to(folder):
-                os.kill(int(process.name), signal.SIGKILL)
-        except OSError:
-            continue  # it has ended, or is another user's
 
 
 def visit(page: Page, path: Path) -> None:

@@ -7,15 +7,10 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-import torch
 from conftest import ROOT, change_params, command, refused, run
-
-from pipeline import train
-from pipeline.device import Compute
 
 MODEL = Path("data/models/resnet8-0")
 OUTPUTS = [MODEL / "weights.safetensors", MODEL / "history.csv"]
@@ -167,21 +162,6 @@ def test_damaged_data_is_refused(workspace):
     assert "data_batch_3.bin is truncated" in refused(run("train", "resnet8", 0))
     path.unlink()
     assert "data_batch_3.bin is missing" in refused(run("train", "resnet8", 0))
-
-
-@pytest.mark.parametrize(
-    ("kind", "seconds", "hint"), [("cpu", 19.0, True), ("cpu", 17.0, False), ("cuda", 19.0, False)]
-)
-def test_over_an_hour_ahead_on_a_cpu_comes_with_a_hint(settings, capsys, kind, seconds, hint):
-    compute = Compute(torch.device("cpu"), "fp32", 2)
-    trainer = SimpleNamespace(seconds_per_epoch=lambda: seconds, compute=compute)
-    if kind == "cuda":
-        trainer.compute = SimpleNamespace(device=torch.device("cuda"))
-    train.announce("resnet8-0", trainer, settings(epochs=220), done=20)
-    line, *more = capsys.readouterr().out.splitlines()
-    assert line.endswith("about 1:03:20 for 200 epochs, 20 are done" if seconds == 19 else "200 epochs, 20 are done")
-    assert bool(more) == hint
-    assert not more or "To run less: `dvc exp run -S epochs=20" in more[0]
 
 
 def test_training_needs_no_dvc():

@@ -1,0 +1,103 @@
+"""A training run from its first epoch, or from where it was interrupted, to its last."""
+
+import math
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tqdm import tqdm
+
+from pipeline import dataset, params
+from pipeline.checkpoint import Progress, Scratch
+from pipeline.engine import Trainer
+from pipeline.prediction import Scorer
+from pipeline.schedule import learning_rate
+
+
+def fit(
+    trainer: Trainer,
+    settings: params.Params,
+    seed: int,
+    scorers: dict[str, Scorer],
+    scratch: Scratch,
+    environment: dict[str, Any],
+) -> Progress:
+    """Train to the last epoch, or to a loss that is not finite, from where the scratch's checkpoint stands.
+
+    After every epoch the loss and error of each of `scorers` are taken and a checkpoint is written. Raises
+    KeyboardInterrupt with a sentence if told to stop.
+    """
+    state, world = trainer.state(), trainer.world
+    progress = world.share(scratch.load(state) if world.first else None)
+    world.copy(state.values())
+    done, count = len(progress.history), len(trainer.labels)
+    earlier = progress.sessions
+    announce(scratch.name, trainer, settings, done)
+    start = time.perf_counter()
+    session = {"started": datetime.now(UTC).isoformat(timespec="seconds"), "first_epoch": done + 1} | environment
+    with progress_bar(settings.epochs * count, done * count, world.first) as bar:
+        try:
+            for epoch in range(done, settings.epochs):
+                if diverged(progress.history):
+                    break
+                bar.set_description(f"{scratch.name} epoch {epoch + 1}/{settings.epochs}")
+                row = train_epoch(trainer, settings, seed, epoch, scorers, bar.update)
+                times = {"epochs": epoch + 1 - done, "seconds": round(time.perf_counter() - start, 1)}
+                progress = Progress([*progress.history, row], [*earlier, session | times])
+                if world.first:
+                    scratch.save(state, progress)
+                bar.set_postfix_str(f"test error {row['test_error']:.2f} %")
+        except KeyboardInterrupt:
+            sentence = f"{scratch.name} keeps its whole epochs; the same command goes on from there"
+            raise KeyboardInterrupt(sentence) from None
+    if diverged(progress.history) and world.first:
+        print(f"{scratch.name}: the loss is not finite; it has diverged and ends with epoch {len(progress.history)}")
+    return progress
+
+
+def progress_bar(total: int, done: int, shown: bool) -> tqdm:
+    """A bar of images; a log file gets fewer lines than a screen."""
+    seconds = 0.5 if sys.stderr.isatty() else 30
+    return tqdm(total=total, initial=done, unit="img", unit_scale=True, mininterval=seconds, disable=not shown)
+
+
+def train_epoch(
+    trainer: Trainer,
+    settings: params.Params,
+    seed: int,
+    epoch: int,
+    scorers: dict[str, Scorer],
+    update: Callable[[int], object],
+) -> dict[str, float]:
+    """Train one epoch, counted from 0, and score on each part; its row of history.csv, errors in percent."""
+    draws = dataset.draw(seed, epoch, len(trainer.labels), settings.crop_padding, settings.horizontal_flip)
+    lr = learning_rate(settings, epoch)
+    scores = {"train": trainer.epoch(draws, lr, update)}
+    if trainer.world.first:
+        scores |= {part: scorer() for part, scorer in scorers.items()}
+    row = {"epoch": epoch + 1, "lr": round(lr, 12)}
+    for part, (loss, error) in scores.items():
+        row |= {f"{part}_loss": round(loss, 6), f"{part}_error": round(error, 6)}
+    return trainer.world.share(row)
+
+
+def announce(name: str, trainer: Trainer, settings: params.Params, done: int) -> None:
+    """One line with device and expected time; on a CPU with over an hour ahead, how to run less."""
+    left = settings.epochs - done
+    seconds = left * trainer.seconds_per_epoch() if left else 0
+    if not trainer.world.first:
+        return
+    epochs = f"{left} epoch{'' if left == 1 else 's'}" + (f", {done} are done" if done else "")
+    where = f"{trainer.compute}" + (f", {trainer.world.size} processes" if trainer.world.size > 1 else "")
+    print(f"{name} on {where}: about {timedelta(seconds=round(seconds))} for {epochs}", flush=True)
+    if seconds > 3600 and trainer.compute.device.type == "cpu":
+        print(
+            "To run less: `dvc exp run -S epochs=20 -S 'variants=[resnet20]'`, or `make smoke` for a trial", flush=True
+        )
+
+
+def diverged(history: list[dict[str, float]]) -> bool:
+    """Whether a loss of the last epoch, in training or in test, was not a finite number."""
+    return bool(history) and not all(math.isfinite(history[-1][key]) for key in ("train_loss", "test_loss"))

@@ -1,0 +1,61 @@
+"""What a network says of images it does not train on, with its errors: the same code on CPU and GPU."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pipeline import dataset
+from pipeline.dataset import Images
+from pipeline.device import Compute
+from pipeline.graph import capture
+
+PREDICTION_BATCH = 1000  # images; fixed, since another batch size may round differently
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """How images become the network's input: mean and std (3,), 0-1 scale, on the device."""
+
+    mean: Tensor
+    std: Tensor
+
+    @classmethod
+    def of(cls, mean: list[float], std: list[float], device: torch.device) -> "Inputs":
+        return cls(torch.tensor(mean, device=device), torch.tensor(std, device=device))
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return dataset.normalise(images, self.mean, self.std)
+
+
+@torch.no_grad()
+def predict(network: nn.Module, images: Tensor, inputs: Inputs, compute: Compute) -> Tensor:
+    """Logits, float32 (N, 10), of uint8 images (N, 32, 32, 3), batch norm with its running statistics."""
+    network.eval()
+    with compute.autocast():
+        return torch.cat([network(inputs(batch)).float() for batch in images.split(PREDICTION_BATCH)])
+
+
+def score(logits: Tensor, labels: Tensor) -> tuple[float, float]:
+    """Mean cross-entropy (natural logarithm, no smoothing) and error in percent of logits (N, C)."""
+    loss = F.cross_entropy(logits.double(), labels).item()
+    return loss, 100 * (logits.argmax(1) != labels).sum().item() / len(labels)
+
+
+class Scorer:
+    """Loss and error of a network on some images, again and again as it learns; on a GPU a graph of its own."""
+
+    def __init__(self, network: nn.Module, images: Images, inputs: Inputs, compute: Compute) -> None:
+        self.labels = images.labels
+        self.logits: Tensor | None = None
+
+        def work() -> None:
+            self.logits = predict(network, images.images, inputs, compute)
+
+        self.work = capture(work, compute.device) if compute.device.type == "cuda" else work
+
+    def __call__(self) -> tuple[float, float]:
+        """Mean cross-entropy and error in percent, of the network as it is now."""
+        self.work()
+        return score(self.logits, self.labels)

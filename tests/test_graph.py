@@ -1,0 +1,41 @@
+"""Captured work: nothing of the warm-up remains, and a replay does what the work does."""
+
+import pytest
+import torch
+
+from pipeline import graph
+
+
+def test_what_happens_inside_leaves_no_trace():
+    weight, count = torch.tensor([1 / 3, -0.0, float("nan")]), torch.tensor(7)
+    before = weight.clone().view(torch.int32)
+    with graph.restored([weight, count]):
+        weight += 1
+        count += 1
+        assert count == 8
+    assert torch.equal(weight.view(torch.int32), before)
+    assert count == 7
+
+
+@pytest.mark.gpu
+def test_a_replay_does_what_the_work_does():
+    device = torch.device("cuda")
+    total, step = torch.zeros((), device=device), torch.ones((), device=device)
+
+    def work() -> None:
+        total.add_(step)
+
+    with graph.restored([total]):
+        replay = graph.capture(work, device)
+    assert total.item() == 0
+    replay()
+    step.fill_(10)
+    replay()
+    assert total.item() == 11
+
+
+@pytest.mark.gpu
+def test_work_that_waits_for_the_device_is_refused():
+    total = torch.zeros((), device="cuda")
+    with pytest.raises(RuntimeError):
+        graph.capture(lambda: total.item(), torch.device("cuda"))

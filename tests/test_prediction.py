@@ -1,0 +1,52 @@
+"""Predictions; losses and errors against NumPy."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import make
+
+from pipeline import dataset, prediction
+from pipeline.prediction import Inputs, Scorer
+
+
+def test_loss_and_error_equal_numpys():
+    rng = np.random.default_rng(0)
+    logits, labels = rng.normal(0, 3, (500, 10)), rng.integers(0, 10, 500)
+    shifted = np.exp(logits - logits.max(1, keepdims=True))
+    probabilities = shifted / shifted.sum(1, keepdims=True)
+    loss, error = prediction.score(torch.tensor(logits), torch.tensor(labels))
+    assert loss == pytest.approx(-np.log(probabilities[np.arange(500), labels]).mean(), rel=1e-12)
+    assert error == pytest.approx(100 * np.mean(logits.argmax(1) != labels), rel=1e-12)
+
+
+def test_a_prediction_does_not_depend_on_its_neighbours(settings, generated):
+    trainer = make(settings(), generated)
+    _, test = dataset.load(generated, "synthetic")
+    whole = prediction.predict(trainer.network, test.images, trainer.inputs, trainer.compute)
+    assert whole.shape == (1000, 10)
+    alone = prediction.predict(trainer.network, test.images[500:501], trainer.inputs, trainer.compute)
+    assert torch.allclose(whole[500:501], alone, atol=1e-5)
+
+
+def test_bf16_is_near_fp32(settings, generated):
+    _, test = dataset.load(generated, "synthetic")
+    both = [make(settings(precision=precision), generated) for precision in ("fp32", "bf16")]
+    exact, rounded = (prediction.predict(t.network, test.images, t.inputs, t.compute) for t in both)
+    assert rounded.dtype == torch.float32
+    assert not torch.equal(exact, rounded)
+    assert (exact - rounded).abs().mean() < 0.03 * exact.abs().mean()
+
+
+def test_inputs_are_normalised_on_the_0_1_scale():
+    inputs = Inputs.of([0.5, 0.5, 0.5], [0.25, 0.25, 0.25], torch.device("cpu"))
+    assert inputs(torch.full((1, 32, 32, 3), 255, dtype=torch.uint8)).unique().tolist() == [2.0]
+
+
+def test_a_scorer_tells_of_the_network_as_it_is_now(settings, generated):
+    trainer = make(settings(), generated)
+    _, test = dataset.load(generated, "synthetic")
+    scorer = Scorer(trainer.network, test, trainer.inputs, trainer.compute)
+    for epoch in range(2):
+        trainer.epoch(dataset.draw(0, epoch, 200, 4, True), 0.1)
+        logits = prediction.predict(trainer.network, test.images, trainer.inputs, trainer.compute)
+        assert scorer() == prediction.score(logits, test.labels)
