@@ -16,12 +16,12 @@ def main() -> None:
     stage.write(README, insert(README.read_text(), RESULTS.read_text()))
 
 
-def insert(readme: str, results: str) -> str:
-    """`readme` with `results` between its markers. Raises StageError if it has not exactly one pair."""
-    if readme.count(BEGIN) != 1 or readme.count(END) != 1:
-        raise StageError(f"README.md must have {BEGIN} and {END} once each")
-    before, rest = readme.split(BEGIN)
-    return f"{before}{BEGIN}\n{results}{END}{rest.split(END)[1]}"
+def insert(readme: str, table: str, begin: str = BEGIN, end: str = END) -> str:
+    """`readme` with `table` between its markers. Raises StageError if it has not exactly one pair."""
+    if readme.count(begin) != 1 or readme.count(end) != 1:
+        raise StageError(f"README.md must have {begin} and {end} once each")
+    before, rest = readme.split(begin)
+    return f"{before}{begin}\n{table}{end}{rest.split(end)[1]}"
 
 
 if __name__ == "__main__":

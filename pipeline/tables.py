@@ -68,10 +68,11 @@ def markdown(results: pd.DataFrame, effects: pd.DataFrame, settings: Params) -> 
     epochs = f"{settings.epochs} epoch{'s' if settings.epochs > 1 else ''} a network"
     run = f"{epochs}, seed{'s' if len(settings.seeds) > 1 else ''} {seeds}, last epoch"
     note = f"Run: `{settings.dataset}`, {run}. Effects are differences of test errors in points."
-    parts = [_pipes(effects_table(effects))] if len(effects) else []
-    return "\n\n".join([*parts, _pipes(results_table(results)), note]) + "\n"
+    parts = [pipes(effects_table(effects))] if len(effects) else []
+    return "\n\n".join([*parts, pipes(results_table(results)), note]) + "\n"
 
 
-def _pipes(table: pd.DataFrame) -> str:
+def pipes(table: pd.DataFrame) -> str:
+    """A table in Markdown, its values as they print."""
     lines = [list(table.columns), ["---"] * table.shape[1], *table.astype(str).to_numpy().tolist()]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
