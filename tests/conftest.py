@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -118,14 +119,21 @@ def refused(result: subprocess.CompletedProcess[str]) -> str:
     return last
 
 
+def working_in(folder: Path) -> list[int]:
+    """The processes whose current folder is `folder` or below it, but for this one."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended, or is another user's
+            if (process / "cwd").readlink().is_relative_to(folder):
+                found.append(int(process.name))
+    return [pid for pid in found if pid != os.getpid()]
+
+
 def kill_what_runs_in(folder: Path) -> None:
     """Kill what a killed dvc or torchrun has left running in `folder` or below it."""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if process.name != str(os.getpid()) and (process / "cwd").readlink().is_relative_to(folder):
-                os.kill(int(process.name), signal.SIGKILL)
-        except OSError:
-            continue  # it has ended, or is another user's
+    for pid in working_in(folder):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture(autouse=True)

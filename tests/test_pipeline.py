@@ -14,7 +14,8 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, SMALL, change_params, kill_what_runs_in
+from conftest import ROOT, SMALL, change_params, kill_what_runs_in, working_in
+from filelock import FileLock
 from playwright.sync_api import Page, sync_playwright
 
 pytestmark = pytest.mark.slow
@@ -246,6 +247,45 @@ def test_a_pipeline_that_is_killed_goes_on_from_the_last_epoch(tmp_path, command
     uninterrupted = sh(folder, "dvc repro --force train@resnet8-0 --no-run-cache && dvc repro")
     assert re.search(r"about .* for 12 epochs\n", uninterrupted)  # it trained, and from the start
     assert results(folder) == resumed
+
+
+def test_runs_side_by_side_give_the_same_bits_and_one_that_fails_stops_no_other(tmp_path):
+    folder = clone(tmp_path, seeds=[0, 1])
+    sh(folder, "rm -rf reports dvc.lock")
+    (folder / ".scratch").mkdir()
+    with FileLock(folder / ".scratch/plain8-1.lock"):
+        output = sh(folder, f"{MAKE} repro JOBS=2", code=2)
+    assert "4 runs, 2 at once" in output
+    assert re.search("plain8-1 failed after .*: error: another process is training plain8-1 already", output)
+    assert "error: 1 of 4 runs failed: plain8-1" in output
+    assert {path.name for path in (folder / "data/models").iterdir()} == {"plain8-0", "resnet8-0", "resnet8-1"}
+    assert "resnet8-0 on" in (folder / ".scratch/jobs/resnet8-0.log").read_text()
+
+    output = sh(folder, f"{MAKE} repro JOBS=2")
+    assert "resnet8-0 is up to date" in output
+    assert "plain8-1 trained in" in output
+    assert "Data and pipelines are up to date" in sh(folder, "dvc repro")
+    together = results(folder)
+    sh(folder, "rm -rf data/models reports dvc.lock .dvc/cache .dvc/tmp && dvc repro")
+    alone = results(folder)
+    assert [name for name in alone if alone[name] != together[name]] == []
+
+
+def test_ctrl_c_ends_all_runs_side_by_side(tmp_path):
+    folder = clone(tmp_path, epochs=500, seeds=[0])
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    command = [*MAKE.split(), "repro", "JOBS=2"]
+    process = subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, start_new_session=True, **pipe)
+    deadline = time.monotonic() + 120
+    while len(list(folder.glob(".scratch/*/checkpoint.safetensors"))) < 2:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert "all runs keep their whole epochs" in output
+    assert not working_in(folder)
 
 
 def test_a_smoke_run_leaves_the_workspace_alone_and_its_data_out_of_a_real_run(tmp_path):

@@ -13,6 +13,7 @@ import pytest
 from conftest import ROOT, change_params, command, refused, run
 
 MODEL = Path("data/models/resnet8-0")
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
 OUTPUTS = [MODEL / "weights.safetensors", MODEL / "history.csv"]
 
 
@@ -36,7 +37,9 @@ def wait_for_checkpoint(process: subprocess.Popen[str]) -> Path:
     raise AssertionError("no checkpoint after a minute")
 
 
-def test_two_processes_give_the_same_bits_and_another_seed_others(workspace):
+@pytest.mark.parametrize("device", DEVICES)
+def test_two_processes_give_the_same_bits_and_another_seed_others(workspace, device):
+    change_params(workspace, device=device)
     assert run("train", "resnet8", 0).returncode == 0
     first = results()
     shutil.rmtree(MODEL)
@@ -68,8 +71,9 @@ def test_it_learns(workspace):
 
 
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_a_run_that_is_stopped_goes_on_to_the_same_bits(workspace, signum):
-    change_params(workspace, epochs=8, train_size=500)
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_run_that_is_stopped_goes_on_to_the_same_bits(workspace, signum, device):
+    change_params(workspace, epochs=8 if device == "cpu" else 80, train_size=500, device=device)
     process = start()
     wait_for_checkpoint(process)
     process.send_signal(signum)
@@ -86,7 +90,7 @@ def test_a_run_that_is_stopped_goes_on_to_the_same_bits(workspace, signum):
     again = results()
     sessions = json.loads(Path("reports/runs/resnet8-0/environment.json").read_text())["sessions"]
     assert len(sessions) == 2
-    assert sum(session["epochs"] for session in sessions) == 8
+    assert sum(session["epochs"] for session in sessions) == len(pd.read_csv(OUTPUTS[1])) >= 8
     shutil.rmtree(MODEL)
     uninterrupted = run("train", "resnet8", 0)
     assert " are done" not in uninterrupted.stdout

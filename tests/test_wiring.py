@@ -17,7 +17,9 @@ PACKAGES = {
     "ruamel": "ruamel.yaml",
     "vl_convert": "vl-convert-python",
     "IPython": "ipython",
+    "PIL": "pillow",
 }  # by what is imported, where it differs
+CODE = ("pipeline", "benchmarks", "tests")
 ONE_VARIANT = "arch.${item.variant}"
 
 
@@ -157,26 +159,26 @@ def test_the_notebook_is_kept_without_outputs():
 def test_requirements_pin_every_package_that_is_imported():
     lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if not line.startswith("#")]
     pinned = dict(line.split("==") for line in lines)
-    files = [*ROOT.glob("pipeline/*.py"), *ROOT.glob("tests/*.py"), ROOT / "pipeline/report.ipynb"]
-    own = {"pipeline", *(path.stem for path in ROOT.glob("tests/*.py"))}
+    files = [path for top in CODE for path in ROOT.glob(f"{top}/*.py")] + [ROOT / "pipeline/report.ipynb"]
+    own = {*CODE, *(path.stem for path in ROOT.glob("tests/*.py"))}
     roots = {name.split(".")[0] for path in files for name in imported(path)} - own - sys.stdlib_module_names
     roots = {PACKAGES.get(name, name) for name in roots}
     assert roots <= set(pinned)
-    assert set(pinned) - roots == {"ipykernel", "mistune", "pillow", "ruff"}
+    assert set(pinned) - roots == {"ipykernel", "mistune", "ruff"}
     assert (pinned["torch"], pinned["torchvision"]) == ("2.11.0", "0.26.0")
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "data/README.md"])
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "data/README.md", "benchmarks/README.md"])
 def test_every_path_command_and_parameter_that_is_named_exists(name, committed):
     text = (ROOT / name).read_text()
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M)
     assert set(re.findall(r"\bmake ([a-z]+)", text)) <= set(targets)
-    for module in re.findall(r"python -m pipeline\.(\w+)", text):
-        assert (ROOT / f"pipeline/{module}.py").exists(), module
+    for package, module in re.findall(r"python -m (pipeline|benchmarks)\.(\w+)", text):
+        assert (ROOT / f"{package}/{module}.py").exists(), module
     for key in re.findall(r"-S '?([a-z_]+)[.=]", text):
         assert key in committed, key
     made = ("data/cifar10", "data/models", "reports/runs/", ".scratch")  # by a run, and not all of them in git
-    for path in re.findall(r"`((?:pipeline|tests|reports|data|\.dvc|\.github|\.ci)/[\w./-]*)`", text):
+    for path in re.findall(r"`((?:pipeline|benchmarks|tests|reports|data|\.dvc|\.github|\.ci)/[\w./-]*)`", text):
         assert (ROOT / path).exists() or path.startswith(made), path
     for path in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (ROOT / name).parent.joinpath(path).exists(), path

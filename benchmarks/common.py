@@ -1,0 +1,95 @@
+"""What the benchmarks share: the machine in words, commands with their cost, and where the figures go."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import torch
+from ruamel.yaml import YAML
+
+from pipeline import device, records, synthetic
+from pipeline.device import Compute
+from pipeline.readme import insert
+from pipeline.stage import StageError, write
+from pipeline.tables import pipes
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "benchmarks"
+
+
+class Cost(NamedTuple):
+    """Of a process: seconds until its first line and until its end, and the most memory it held, in MB."""
+
+    first: float
+    seconds: float
+    memory: float
+
+
+def run(command: list[str], folder: Path) -> Cost:
+    """Run `command` in `folder` with the repository's code. Raises StageError with what it said if it fails."""
+    start = time.perf_counter()
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "DVC_ROOT": str(folder)}
+    said = folder / ".said"
+    with said.open("w") as errors:
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+        )
+        line = process.stdout.readline()
+        first = time.perf_counter() - start
+        process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.stdout.close()
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise StageError(f"{' '.join(command)} exited with {process.returncode}: {line}{said.read_text()[-1000:]}")
+    return Cost(first, time.perf_counter() - start, usage.ru_maxrss / 1024)
+
+
+def module(name: str, *args: object) -> list[str]:
+    return [sys.executable, "-m", f"pipeline.{name}", *map(str, args)]
+
+
+def workspace(folder: Path, **changes: object) -> Path:
+    """A git repository in `folder` with the files of this one, and with parameters changed."""
+    files = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True).splitlines()
+    for name in (name for name in files if (ROOT / name).is_file()):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    yaml = YAML()
+    content = yaml.load(folder / "params.yaml")
+    yaml.dump(content | changes, folder / "params.yaml")
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    return folder
+
+
+def write_data(folder: Path, train: int = 50_000, test: int = 10_000) -> None:
+    """A data set of CIFAR-10's size, generated: how long a step takes does not depend on what is in the images."""
+    synthetic.write_set(folder, records.Sizes(train, test))
+    write(folder / "provenance.json", '{"dataset": "cifar10", "identity": "generated", "content_sha256": ""}')
+
+
+def machine(compute: Compute) -> str:
+    """Hardware and versions, a line."""
+    facts = device.environment(compute, 1)
+    host = device.hardware(torch.device("cpu"))
+    where = f"{facts['hardware']} on {host}" if compute.device.type == "cuda" else host
+    cuda = f", CUDA {facts['cuda']}" if facts["cuda"] else ""
+    return (
+        f"{where}, {facts['threads']} of {facts['cores']} cores, {facts['precision']}, {facts['system']}, "
+        f"Python {facts['python']}, torch {facts['torch']}{cuda}"
+    )
+
+
+def publish(name: str, table: pd.DataFrame, note: str, folder: Path) -> None:
+    """Write `table` to NAME.csv and, with `note`, between the markers of that name in README.md, both in `folder`."""
+    write(folder / f"{name}.csv", table.to_csv(index=False))
+    text = f"{pipes(table)}\n\n{note}\n"
+    print(text)
+    readme = folder / "README.md"
+    if readme.exists():
+        write(readme, insert(readme.read_text(), text, f"<!-- {name} -->", f"<!-- end of {name} -->"))

@@ -1,0 +1,94 @@
+"""How time and memory grow with epochs, depth and seeds.
+
+    python -m benchmarks.growth                     # 8 minutes on two cores
+
+Against epochs and depth: stage train, --train-size generated images an epoch. Against seeds: the whole pipeline of one
+20-layer network on the synthetic set, an epoch, one run at a time and two at once. Writes growth.csv and growth.svg.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from benchmarks import common
+from pipeline import device, figures, params, stage
+
+EPOCHS, DEPTHS, SEEDS = (1, 2, 4, 8), (20, 32, 44, 56, 110), (1, 2, 4, 8)
+ONE, TWO = "seeds, one at a time", "seeds, two at once"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--train-size", type=int, default=5_120, help="images of an epoch")
+    parser.add_argument("--most", type=int, default=110, help="leave out more epochs, layers and seeds than this")
+    parser.add_argument("--folder", type=Path, default=common.FOLDER, help="where table and figure go")
+    args = parser.parse_args()
+    points = [("epochs", n) for n in EPOCHS] + [("depth", n) for n in DEPTHS]
+    points += [(against, n) for n in SEEDS for against in (ONE, TWO)]
+    rows = []
+    for against, value in points:
+        if value <= args.most:
+            with tempfile.TemporaryDirectory() as folder:
+                cost = measure(Path(folder), against, value, args.train_size)
+            rows.append({"against": against, "value": value, "seconds": cost.seconds, "memory, MB": cost.memory})
+            print(rows[-1], flush=True)
+    table = pd.DataFrame(rows).sort_values(["against", "value"]).round({"seconds": 1, "memory, MB": 0})
+    with (args.folder / "growth.svg").open("w") as file:
+        figure(table).savefig(file, format="svg", metadata={"Date": None})
+    machine = common.machine(device.prepare(params.load(common.ROOT / "params.yaml")))
+    sizes = f"{args.train_size:,} images an epoch against epochs and depth, 2,000 against seeds"
+    common.publish("growth", table, f"{machine}. {sizes}. {sentence(table)}", args.folder)
+
+
+def measure(folder: Path, against: str, value: int, train_size: int) -> common.Cost:
+    """The cost of one point: resnet20, one epoch, one seed, unless `against` says otherwise."""
+    arch = {"resnet": {"depth": value if against == "depth" else 20, "shortcut": "projection"}}
+    changes = {"arch": arch, "variants": ["resnet"], "epochs": value if against == "epochs" else 1}
+    if against in (ONE, TWO):
+        changes |= {"dataset": "synthetic", "train_size": 2_000, "seeds": list(range(value))}
+        common.workspace(folder, **changes, threads=1 if against == TWO else 2)
+        jobs = f"{sys.executable} -m pipeline.jobs 2 && " if against == TWO else ""
+        return common.run(
+            ["bash", "-c", f"rm -rf reports/runs dvc.lock && {jobs}{sys.executable} -m dvc repro"], folder
+        )
+    common.workspace(folder, **changes, train_size=train_size)
+    common.write_data(folder / "data/cifar10")
+    return common.run(common.module("train", "resnet", 0), folder)
+
+
+def figure(table: pd.DataFrame) -> Figure:
+    """Seconds above, megabytes below, a column for epochs, depth and seeds."""
+    figures.style()
+    canvas, axes = plt.subplots(2, 3, figsize=(9, 5), sharex="col", layout="constrained")
+    for column, (label, names) in zip(
+        axes.T, (("epochs", ["epochs"]), ("layers", ["depth"]), ("seeds", [ONE, TWO])), strict=True
+    ):
+        for name, marker in zip(names, "os", strict=False):
+            rows = table[table["against"] == name]
+            for axis, key in zip(column, ("seconds", "memory, MB"), strict=True):
+                axis.plot(rows["value"], rows[key], marker=marker, label=name.removeprefix("seeds, "))
+                axis.set(ylim=(0, None), xlim=(0, None), ylabel=key)
+        column[1].set_xlabel(label)
+    axes[0, 2].legend(frameon=False)
+    return canvas
+
+
+def sentence(table: pd.DataFrame) -> str:
+    """What the lines through the points say: seconds an epoch and a layer more, and a start."""
+    said = []
+    for against, unit in (("epochs", "epoch"), ("depth", "layer"), (ONE, "seed"), (TWO, "seed with two at once")):
+        rows = table[table["against"] == against]
+        if len(rows) > 1:
+            slope, start = np.polyfit(rows["value"], rows["seconds"], 1)
+            said.append(f"{slope:.2f} s a {unit} (from {start:.1f} s at none)")
+    return f"Straight lines through the points: {', '.join(said)}."
+
+
+if __name__ == "__main__":
+    stage.run(main)

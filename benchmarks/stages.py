@@ -1,0 +1,73 @@
+"""What each stage costs, and a `dvc repro` that has nothing to do.
+
+    python -m benchmarks.stages                     # 6 minutes on two cores; the workspace must be up to date
+
+Stages run in a copy of the workspace, train and evaluate on generated data of CIFAR-10's size, one epoch of 50,000
+images. "Start" is until train says what it is about to do, or until a stage's modules are imported.
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks import common
+from pipeline import device, params, stage
+from pipeline.stage import StageError
+
+IMPORTED = ("download", "evaluate", "aggregate", "report")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--networks", nargs="+", default=["resnet20", "resnet56"], help="names under arch")
+    parser.add_argument("--train-size", type=int, default=50_000, help="images of the epoch")
+    parser.add_argument("--rounds", type=int, default=5, help="of everything but training")
+    parser.add_argument("--folder", type=Path, default=common.FOLDER, help="where the table goes")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = common.workspace(Path(temporary), epochs=1, train_size=args.train_size)
+        rows = [row("aggregate", [common.run(common.module("aggregate"), folder) for _ in range(args.rounds)])]
+        rows.append(row("report", [common.run(common.module("report"), folder) for _ in range(args.rounds)]))
+        common.write_data(folder / "data/cifar10")
+        for name in args.networks:
+            trained = common.run(common.module("train", name, 0), folder)
+            rows.append(row(f"train {name}, one epoch", [trained], trained.first))
+            scored = [common.run(common.module("evaluate", name, 0), folder) for _ in range(args.rounds)]
+            rows.append(row(f"evaluate {name}", scored))
+    rows.append(row("dvc repro, nothing to do", [nothing_to_do() for _ in range(args.rounds)]))
+    note = (
+        f"{common.machine(device.prepare(params.load(common.ROOT / 'params.yaml')))}. Medians of {args.rounds}, "
+        f"but training once. Memory is the process's largest resident set."
+    )
+    common.publish("stages", pd.DataFrame(rows), note, args.folder)
+
+
+def row(name: str, costs: list[common.Cost], start: float | None = None) -> dict[str, str]:
+    """A line of the table: medians; without `start` the time that the imports of the stage take."""
+    middle = common.Cost(*(statistics.median(values) for values in zip(*costs, strict=True)))
+    if start is None and name.split()[0] in IMPORTED:
+        command = [sys.executable, "-c", f"import pipeline.{name.split()[0]}"]
+        start = statistics.median(common.run(command, common.ROOT).seconds for _ in costs)
+    return {
+        "what": name,
+        "seconds": f"{middle.seconds:.1f}",
+        "start, s": f"{start:.1f}" if start else "",
+        "memory, MB": f"{middle.memory:,.0f}",
+    }
+
+
+def nothing_to_do() -> common.Cost:
+    """`dvc repro` in the workspace. Raises StageError if there is something to do."""
+    said = subprocess.run(["dvc", "repro", "--dry"], cwd=common.ROOT, capture_output=True, text=True).stdout
+    if "up to date" not in said:
+        raise StageError("the workspace is not up to date: `dvc repro` first")
+    return common.run(["dvc", "repro"], common.ROOT)
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,138 @@
+"""Train several runs at once: what `make repro JOBS=4` does before `dvc repro` does the rest.
+
+    python -m pipeline.jobs 4
+
+DVC runs stages one after the other; this starts a `dvc repro` for each run of the grid, that many at a time, the
+deepest networks first. GPUs are handed out in turn. On CPUs each run has the `threads` of params.yaml, whose number
+decides the last bits of its results; so there too they are those of one run at a time. The output of a run goes to
+.scratch/jobs/. A run that fails is reported and the others are finished; Ctrl-C ends them all.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from asyncio.subprocess import STDOUT, Process
+from datetime import timedelta
+from pathlib import Path
+
+import torch
+
+from pipeline import device, params, stage
+from pipeline.params import Params
+from pipeline.stage import StageError
+
+LOGS = Path(".scratch/jobs")
+PATIENCE = 30  # seconds that a run has to end in when it is told to
+DVC = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("jobs", help="how many runs at once")
+    text = parser.parse_args().jobs
+    if not text.isdecimal() or int(text) < 1:
+        raise StageError(f"JOBS is {text}; legal is a whole number from 1 up")
+    settings = params.load()
+    places = hand_out(settings, int(text))
+    if subprocess.run([*DVC, "download"]).returncode:
+        raise StageError("the data could not be had, so that nothing was trained")
+    runs = grid(settings)
+    print(f"{len(runs)} runs, {len(places)} at once; what they say goes to {LOGS}/", flush=True)
+    LOGS.mkdir(parents=True, exist_ok=True)
+    try:
+        failed = asyncio.run(train_all(runs, places))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("all runs keep their whole epochs; the same command goes on from there") from None
+    if failed:
+        raise StageError(f"{len(failed)} of {len(runs)} runs failed: {', '.join(failed)}; see {LOGS}/")
+
+
+def hand_out(settings: Params, jobs: int) -> list[dict[str, str]]:
+    """The environment of each of `jobs` places for a run: a GPU of its own or shared, in turn, or nothing.
+
+    Raises StageError if there are not enough cores for `jobs` runs on CPUs.
+    """
+    if settings.device != "cpu" and torch.cuda.is_available():
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(torch.cuda.device_count())))
+        gpus = visible.split(",")
+        one = settings.device.startswith("cuda:")  # all on the GPU that the parameter names
+        return [{} if one else {"CUDA_VISIBLE_DEVICES": gpus[i % len(gpus)]} for i in range(jobs)]
+    cores, threads = device.cores(), settings.threads
+    if jobs > 1 and threads == 0:
+        raise StageError(f"threads is 0, all cores, for each of JOBS={jobs} runs; legal is up to {cores // jobs or 1}")
+    if jobs > 1 and jobs * threads > cores:
+        raise StageError(
+            f"JOBS={jobs} runs of {threads} threads need {jobs * threads} cores, and there are {cores}; legal is "
+            f"JOBS up to {max(1, cores // threads)}, or fewer threads in params.yaml, which moves results a little"
+        )
+    return [{} for _ in range(jobs)]
+
+
+def grid(settings: Params) -> list[str]:
+    """The names of all runs, deepest networks first, so that the longest does not begin last."""
+    variants = sorted(settings.variants, key=lambda variant: -settings.network(variant).depth)
+    return [f"{variant}-{seed}" for variant in variants for seed in settings.seeds]
+
+
+async def train_all(runs: list[str], places: list[dict[str, str]]) -> list[str]:
+    """Train `runs`, as many at once as there are places; the names of those that failed."""
+    free: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+    for place in places:
+        free.put_nowait(place)
+
+    async def train_one(run: str) -> bool:
+        place = await free.get()
+        try:
+            return await train(run, place)
+        finally:
+            free.put_nowait(place)
+
+    done = await asyncio.gather(*map(train_one, runs))
+    return [run for run, well in zip(runs, done, strict=True) if not well]
+
+
+async def train(run: str, place: dict[str, str]) -> bool:
+    """Bring stage train of `run` up to date, its output in a file; whether that went well."""
+    log, start = LOGS / f"{run}.log", time.monotonic()
+    where = f" on GPU {place['CUDA_VISIBLE_DEVICES']}" if place else ""
+    with log.open("wb") as output:
+        command = [*DVC, "--single-item", f"train@{run}"]
+        shown = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": STDOUT}
+        process = await asyncio.create_subprocess_exec(
+            *command, **shown, env=os.environ | place, start_new_session=True
+        )
+        try:
+            code = await process.wait()
+        except asyncio.CancelledError:
+            await end(process)
+            raise
+    said = log.read_text(errors="replace")
+    took = timedelta(seconds=round(time.monotonic() - start))
+    if code:
+        reasons = [line for line in said.splitlines() if line.startswith(("error: ", "ERROR: "))]
+        print(f"{run} failed{where} after {took}: {reasons[0] if reasons else f'see {log}'}", flush=True)
+    elif "Running stage" in said:
+        print(f"{run} trained{where} in {took}", flush=True)
+    else:
+        print(f"{run} is up to date", flush=True)
+    return code == 0
+
+
+async def end(process: Process) -> None:
+    """Ctrl-C for dvc and all that it has started; if that is not enough, an end without a choice."""
+    try:
+        os.killpg(process.pid, signal.SIGINT)
+        await asyncio.wait_for(process.wait(), PATIENCE)
+    except TimeoutError:
+        os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+    except ProcessLookupError:
+        return
+
+
+if __name__ == "__main__":
+    stage.run(main)
