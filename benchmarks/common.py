@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -30,24 +31,33 @@ class Cost(NamedTuple):
     memory: float
 
 
+# Runs a command and writes the most memory, in KB, that it or what it started held. A process of its own, since a child
+# begins with its parent's figure, and ours has torch in it.
+MEASURE = """import resource, subprocess, sys
+code = subprocess.call(sys.argv[2:])
+open(sys.argv[1], "w").write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
+sys.exit(code)"""
+
+
 def run(command: list[str], folder: Path) -> Cost:
     """Run `command` in `folder` with the repository's code. Raises StageError with what it said if it fails."""
-    start = time.perf_counter()
     environment = os.environ | {"PYTHONPATH": str(ROOT), "DVC_ROOT": str(folder)}
-    said = folder / ".said"
-    with said.open("w") as errors:
-        process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
-        )
-        line = process.stdout.readline()
-        first = time.perf_counter() - start
-        process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.stdout.close()
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise StageError(f"{' '.join(command)} exited with {process.returncode}: {line}{said.read_text()[-1000:]}")
-    return Cost(first, time.perf_counter() - start, usage.ru_maxrss / 1024)
+    with tempfile.TemporaryDirectory() as scratch:
+        peak, said = Path(scratch) / "peak", Path(scratch) / "said"
+        measured = [sys.executable, "-I", "-S", "-c", MEASURE, str(peak), *command]
+        with said.open("w") as errors:
+            start = time.perf_counter()
+            process = subprocess.Popen(
+                measured, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+            )
+            line = process.stdout.readline()
+            first = time.perf_counter() - start
+            rest, _ = process.communicate()
+            seconds = time.perf_counter() - start
+        if process.returncode:
+            text = line + rest + said.read_text()
+            raise StageError(f"{' '.join(command)} exited with {process.returncode}: {text[-1000:]}")
+        return Cost(first, seconds, int(peak.read_text()) / 1024)
 
 
 def module(name: str, *args: object) -> list[str]:

@@ -19,7 +19,8 @@ from benchmarks import common
 from pipeline import device, params, stage
 from pipeline.stage import StageError
 
-IMPORTED = ("download", "evaluate", "aggregate", "report")
+TABLES = ("aggregate", "report")
+DVC = [sys.executable, "-m", "dvc", "repro"]
 
 
 def main() -> None:
@@ -29,10 +30,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="of everything but training")
     parser.add_argument("--folder", type=Path, default=common.FOLDER, help="where the table goes")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = common.workspace(Path(temporary), epochs=1, train_size=args.train_size)
-        rows = [row("aggregate", [common.run(common.module("aggregate"), folder) for _ in range(args.rounds)])]
-        rows.append(row("report", [common.run(common.module("report"), folder) for _ in range(args.rounds)]))
+    with tempfile.TemporaryDirectory() as copy, tempfile.TemporaryDirectory() as changed:
+        folder = common.workspace(Path(copy))
+        rows = [row(name, [common.run(common.module(name), folder) for _ in range(args.rounds)]) for name in TABLES]
+        folder = common.workspace(Path(changed), epochs=1, train_size=args.train_size)
         common.write_data(folder / "data/cifar10")
         for name in args.networks:
             trained = common.run(common.module("train", name, 0), folder)
@@ -50,7 +51,7 @@ def main() -> None:
 def row(name: str, costs: list[common.Cost], start: float | None = None) -> dict[str, str]:
     """A line of the table: medians; without `start` the time that the imports of the stage take."""
     middle = common.Cost(*(statistics.median(values) for values in zip(*costs, strict=True)))
-    if start is None and name.split()[0] in IMPORTED:
+    if start is None and name.split()[0] != "dvc":
         command = [sys.executable, "-c", f"import pipeline.{name.split()[0]}"]
         start = statistics.median(common.run(command, common.ROOT).seconds for _ in costs)
     return {
@@ -63,10 +64,10 @@ def row(name: str, costs: list[common.Cost], start: float | None = None) -> dict
 
 def nothing_to_do() -> common.Cost:
     """`dvc repro` in the workspace. Raises StageError if there is something to do."""
-    said = subprocess.run(["dvc", "repro", "--dry"], cwd=common.ROOT, capture_output=True, text=True).stdout
+    said = subprocess.run([*DVC, "--dry"], cwd=common.ROOT, capture_output=True, text=True).stdout
     if "up to date" not in said:
         raise StageError("the workspace is not up to date: `dvc repro` first")
-    return common.run(["dvc", "repro"], common.ROOT)
+    return common.run(DVC, common.ROOT)
 
 
 if __name__ == "__main__":
