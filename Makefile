@@ -3,12 +3,13 @@
 PYTHON ?= python3
 VENV := .venv
 JOBS ?= 1
+BASE ?= main
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 SMOKE := -S dataset=synthetic -S train_size=2000 -S val_size=0 -S epochs=2 -S warmup_epochs=0 -S 'seeds=[0]'
 
-.PHONY: help setup repro smoke report check test
+.PHONY: help setup repro smoke report unchanged check test
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
 
 setup: $(VENV)/ready ## make .venv and install requirements.txt
 $(VENV)/ready: requirements.txt
@@ -34,6 +35,9 @@ smoke: setup ## the whole pipeline on generated images, in a minute or two, apar
 report: setup ## rebuild tables, figures and report from the runs in git, without data
 	dvc repro --allow-missing --force --downstream aggregate
 	python -m pipeline.readme
+
+unchanged: setup ## does the working tree train to the same bits as BASE (main)?
+	python -m pipeline.unchanged $(BASE)
 
 check: setup ## does dvc.lock match code, parameters and reports?
 	python -m pipeline.check

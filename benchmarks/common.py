@@ -24,24 +24,24 @@ FOLDER = ROOT / "benchmarks"
 
 
 class Cost(NamedTuple):
-    """Of a process: seconds until its first line and until its end, and the most memory it held, in MB."""
+    """Of a command: seconds until its first line and until its end, and the memory of its largest process, in MB."""
 
     first: float
     seconds: float
     memory: float
 
 
-# Runs a command and writes the most memory, in KB, that it or what it started held. A process of its own, since a child
-# begins with its parent's figure, and ours has torch in it.
+# Runs a command and writes the most memory, in KB, that one of its processes held. It has a process of its own, since a
+# child begins with its parent's figure, and ours has torch in it.
 MEASURE = """import resource, subprocess, sys
 code = subprocess.call(sys.argv[2:])
 open(sys.argv[1], "w").write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))
 sys.exit(code)"""
 
 
-def run(command: list[str], folder: Path) -> Cost:
+def run(command: list[str], folder: Path, **environment: str) -> Cost:
     """Run `command` in `folder` with the repository's code. Raises StageError with what it said if it fails."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "DVC_ROOT": str(folder)}
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "DVC_ROOT": str(folder)} | environment
     with tempfile.TemporaryDirectory() as scratch:
         peak, said = Path(scratch) / "peak", Path(scratch) / "said"
         measured = [sys.executable, "-I", "-S", "-c", MEASURE, str(peak), *command]

@@ -4,6 +4,9 @@ It is what most tutorials show, and does the same work per epoch as pipeline/eng
 and optimiser, loss and error kept.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from PIL import Image
@@ -11,15 +14,19 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
+from pipeline.params import Params
 
-class ImageFolderInMemory(Dataset):
+
+class AugmentedImages(Dataset):
     """Images uint8 (N, 32, 32, 3) and labels (N,), each augmented on its own when it is asked for."""
 
-    def __init__(self, images: np.ndarray, labels: np.ndarray, mean: list[float], std: list[float]) -> None:
+    def __init__(
+        self, images: np.ndarray, labels: np.ndarray, mean: list[float], std: list[float], padding: int = 4
+    ) -> None:
         self.images, self.labels = images, labels
         self.transform = transforms.Compose(
             [
-                transforms.RandomCrop(32, padding=4),
+                transforms.RandomCrop(32, padding=padding),
                 transforms.RandomHorizontalFlip(),
                 transforms.ToTensor(),
                 transforms.Normalize(mean, std),
@@ -36,28 +43,41 @@ class ImageFolderInMemory(Dataset):
 class Loop:
     """`network` and what it is trained with, in the usual way."""
 
-    def __init__(self, network: nn.Module, data: Dataset, device: torch.device, workers: int) -> None:
+    def __init__(self, network: nn.Module, data: Dataset, device: torch.device, workers: int, settings: Params) -> None:
         self.network = network.to(device=device, memory_format=torch.contiguous_format)
         self.device = device
-        pinned = device.type == "cuda"
-        self.loader = DataLoader(
-            data, 128, shuffle=True, num_workers=workers, persistent_workers=workers > 0, pin_memory=pinned
-        )
+        given = {"num_workers": workers, "persistent_workers": workers > 0, "pin_memory": device.type == "cuda"}
+        self.loader = DataLoader(data, settings.batch_size, shuffle=True, **given)
         self.criterion = nn.CrossEntropyLoss()
-        self.optimiser = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
+        given = {"momentum": settings.momentum, "weight_decay": settings.weight_decay}
+        self.optimiser = torch.optim.SGD(network.parameters(), lr=settings.lr, **given)
 
     def epoch(self) -> tuple[float, float]:
         """Train on all images once; mean loss and error in percent."""
         self.network.train()
         total, wrong = 0.0, 0
-        for images, labels in self.loader:
-            images, labels = images.to(self.device, non_blocking=True), labels.to(self.device, non_blocking=True)
-            self.optimiser.zero_grad()
-            logits = self.network(images)
-            loss = self.criterion(logits, labels)
-            loss.backward()
-            self.optimiser.step()
-            total += loss.item() * len(labels)
-            wrong += (logits.argmax(1) != labels).sum().item()
+        with as_torch_comes():
+            for images, labels in self.loader:
+                images, labels = images.to(self.device, non_blocking=True), labels.to(self.device, non_blocking=True)
+                self.optimiser.zero_grad()
+                logits = self.network(images)
+                loss = self.criterion(logits, labels)
+                loss.backward()
+                self.optimiser.step()
+                total += loss.item() * len(labels)
+                wrong += (logits.argmax(1) != labels).sum().item()
         count = len(self.loader.dataset)
         return total / count, 100 * wrong / count
+
+
+@contextmanager
+def as_torch_comes() -> Iterator[None]:
+    """Not deterministic, and on a GPU with TF32 in convolutions: torch's defaults, which our loop does not have."""
+    deterministic, tf32 = torch.get_deterministic_debug_mode(), torch.backends.cudnn.allow_tf32
+    torch.set_deterministic_debug_mode("default")
+    torch.backends.cudnn.allow_tf32 = True
+    try:
+        yield
+    finally:
+        torch.set_deterministic_debug_mode(deterministic)
+        torch.backends.cudnn.allow_tf32 = tf32

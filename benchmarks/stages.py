@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", default=["resnet20", "resnet56"], help="names under arch")
     parser.add_argument("--train-size", type=int, default=50_000, help="images of the epoch")
     parser.add_argument("--rounds", type=int, default=5, help="of everything but training")
+    parser.add_argument("--source", help="where CIFAR-10 is, to time its download as well (see data/README.md)")
     parser.add_argument("--folder", type=Path, default=common.FOLDER, help="where the table goes")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as copy, tempfile.TemporaryDirectory() as changed:
@@ -35,12 +36,17 @@ def main() -> None:
         rows = [row(name, [common.run(common.module(name), folder) for _ in range(args.rounds)]) for name in TABLES]
         folder = common.workspace(Path(changed), epochs=1, train_size=args.train_size)
         common.write_data(folder / "data/cifar10")
+        if args.source:
+            fetched = [
+                common.run(common.module("download"), folder, CIFAR10_SOURCE=args.source) for _ in range(args.rounds)
+            ]
+            rows.append(row("download, from a folder", fetched))
         for name in args.networks:
             trained = common.run(common.module("train", name, 0), folder)
             rows.append(row(f"train {name}, one epoch", [trained], trained.first))
             scored = [common.run(common.module("evaluate", name, 0), folder) for _ in range(args.rounds)]
             rows.append(row(f"evaluate {name}", scored))
-    rows.append(row("dvc repro, nothing to do", [nothing_to_do() for _ in range(args.rounds)]))
+    rows.append(row("dvc repro, nothing to do", nothing_to_do(args.rounds)))
     note = (
         f"{common.machine(device.prepare(params.load(common.ROOT / 'params.yaml')))}. Medians of {args.rounds}, "
         f"but training once. Memory is the process's largest resident set."
@@ -62,12 +68,12 @@ def row(name: str, costs: list[common.Cost], start: float | None = None) -> dict
     }
 
 
-def nothing_to_do() -> common.Cost:
-    """`dvc repro` in the workspace. Raises StageError if there is something to do."""
+def nothing_to_do(rounds: int) -> list[common.Cost]:
+    """`dvc repro` in the workspace. Raises StageError if it has something to do."""
     said = subprocess.run([*DVC, "--dry"], cwd=common.ROOT, capture_output=True, text=True).stdout
     if "up to date" not in said:
         raise StageError("the workspace is not up to date: `dvc repro` first")
-    return common.run(DVC, common.ROOT)
+    return [common.run(DVC, common.ROOT) for _ in range(rounds)]
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
 """Images a second of our loop, of the bare step, and of a conventional loop: all in one run, the same network.
 
-    python -m benchmarks.throughput                     # 15 minutes on two cores
-    python -m benchmarks.throughput --device cuda --steps 391
+    python -m benchmarks.throughput --compile           # 11 minutes on two cores
+    python -m benchmarks.throughput --compile --device cuda --steps 391
 
 Rounds of all loops, one after the other, so that a machine whose speed drifts does not favour one; ratios are taken
-within a round. Medians and ranges over the rounds go to benchmarks/throughput.csv and the README. The bare step is the
-same forward and backward pass and update on one batch that lies ready, normalised; as a graph on a GPU, like ours.
+within a round. Medians and ranges over the rounds go to benchmarks/throughput.csv and the README.
 """
 
 import argparse
@@ -20,28 +19,27 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks import common
-from benchmarks.conventional import ImageFolderInMemory, Loop
+from benchmarks.conventional import AugmentedImages, Loop
 from pipeline import dataset, device, networks, params, stage, train
 from pipeline.dataset import Images
 from pipeline.device import Compute
 from pipeline.distributed import World
-from pipeline.engine import Trainer
 from pipeline.graph import capture
 from pipeline.params import Params
 from pipeline.prediction import Inputs, Scorer
 
 MEAN, STD = [0.49, 0.48, 0.45], [0.25, 0.24, 0.26]
-EPOCH = {"test pass": 10_000}  # images; all others train on 50,000
+TRAIN, TEST = 50_000, 10_000  # images
 
-Round = Callable[[], int]  # trains, waits for the device, and tells how many images it was
+Round = Callable[[], None]  # a number of steps
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", nargs="+", default=["resnet20", "resnet56"], help="names under arch")
-    parser.add_argument("--steps", type=int, default=40, help="of 128 images, a round and a loop")
+    parser.add_argument("--steps", type=int, default=20, help="of a batch each, a round and a loop")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--workers", type=int, default=2, help="of the conventional loop's DataLoader")
+    parser.add_argument("--workers", type=int, nargs="+", default=[0, device.cores()], help="of the DataLoader")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--compile", action="store_true", help="also the bare step under torch.compile")
     parser.add_argument("--folder", type=Path, default=common.FOLDER, help="where the table goes")
@@ -50,129 +48,122 @@ def main() -> None:
     compute = device.prepare(settings)
     rows = []
     for name in args.networks:
-        loops = make_loops(settings, name, args.steps, args.workers, compute)
-        if args.compile:
-            loops["bare step, torch.compile"] = bare(settings, name, args.steps, compute, compiled=True)
-        rows += compare(name, loops, args.rounds, compute)
+        bench = Bench(settings, name, args.steps, compute)
+        loops = bench.loops(args.workers, args.compile)
+        rows += compare(bench, loops, args.rounds)
     note = (
-        f"{common.machine(compute)}. Rounds: {args.rounds} of {args.steps} steps of {settings.batch_size} images; "
-        f"conventional loop: {args.workers} workers. Medians, with the lowest and highest in brackets."
+        f"{common.machine(compute)}. {args.rounds} rounds of {args.steps} steps of {settings.batch_size} images each. "
+        "Medians, with the lowest and highest in brackets."
     )
     common.publish("throughput", pd.DataFrame(rows), note, args.folder)
 
 
-def make_loops(settings: Params, name: str, steps: int, workers: int, compute: Compute) -> dict[str, Round]:
-    """By their name in the table, all loops over `steps` batches; `ours` first."""
-    rng = np.random.default_rng(0)
-    count = steps * settings.batch_size
-    images = rng.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
-    labels = rng.integers(0, 10, count)
-    data = Images(torch.from_numpy(images), torch.from_numpy(labels))
-    plain = Loop(
-        networks.build(settings.network(name), 0),
-        ImageFolderInMemory(images, labels, MEAN, STD),
-        compute.device,
-        workers,
-    )
+class Bench:
+    """The loops that are compared, over `steps` batches of 50,000 generated images, for one network."""
 
-    def conventional() -> int:
-        plain.epoch()
-        return count
+    def __init__(self, settings: Params, name: str, steps: int, compute: Compute) -> None:
+        self.settings, self.name, self.steps, self.compute = settings, name, steps, compute
+        self.inputs = Inputs.of(MEAN, STD, compute.device)
+        rng = np.random.default_rng(0)
+        images, labels = rng.integers(0, 256, (TRAIN, 32, 32, 3), dtype=np.uint8), rng.integers(0, 10, TRAIN)
+        self.data = Images(torch.from_numpy(images), torch.from_numpy(labels))
 
-    single = Compute(compute.device, "fp32", compute.threads)
-    scorer = Scorer(
-        networks.build(settings.network(name), 0).to(compute.device),
-        data.to(compute.device),
-        Inputs.of(MEAN, STD, compute.device),
-        compute,
-    )
+    def loops(self, workers: list[int], compiled: bool) -> dict[str, Round]:
+        """All loops by their name in the table."""
+        loops = {"ours": self.ours(self.compute), "bare step": self.bare(compiled=False)}
+        if compiled:
+            loops["bare step, torch.compile"] = self.bare(compiled=True)
+        if self.compute.precision == "bf16":
+            loops["ours, fp32"] = self.ours(Compute(self.compute.device, "fp32", self.compute.threads))
+        for number in dict.fromkeys(workers):
+            loops[f"conventional, fp32, {number} workers"] = self.conventional(number)
+        return loops | {"test pass": self.test()}
 
-    def scored() -> int:
-        scorer()
-        return count
+    def images(self) -> int:
+        """How many images a round is."""
+        return self.steps * self.settings.batch_size
 
-    loops = {"ours": ours(settings, name, data, compute), "bare step": bare(settings, name, steps, compute)}
-    if compute.precision == "bf16":
-        loops["ours, fp32"] = ours(settings, name, data, single)
-    return loops | {"conventional, fp32": conventional, "test pass": scored}
+    def network(self) -> networks.Network:
+        return networks.build(self.settings.network(self.name), 0).to(self.compute.device)
+
+    def ours(self, compute: Compute) -> Round:
+        """pipeline/engine.py: an epoch's randomness drawn, its first batches trained on, loss and error read."""
+        trainer = train.make_trainer(self.network(), self.data, self.inputs, compute, self.settings, World())
+        trainer.sizes = lambda: [self.settings.batch_size] * self.steps
+        epochs = iter(range(10**9))
+
+        def run() -> None:
+            given = len(self.data), self.settings.crop_padding, self.settings.horizontal_flip
+            trainer.epoch(dataset.draw(0, next(epochs), *given), 0.1)
+
+        return run
+
+    def bare(self, compiled: bool) -> Round:
+        """Forward, backward and update on one batch that lies ready, normalised; on a GPU a graph, like ours."""
+        if compiled:
+            torch.use_deterministic_algorithms(True)  # tells torch.compile too
+        network, device, settings = self.network().train(), self.compute.device, self.settings
+        forward = torch.compile(network) if compiled else network
+        given = {"momentum": settings.momentum, "weight_decay": settings.weight_decay, "fused": True}
+        optimiser = torch.optim.SGD(network.parameters(), lr=settings.lr, **given)
+        optimiser.param_groups[0]["lr"] = torch.full((), settings.lr, device=device)
+        batch = torch.randn(settings.batch_size, 3, 32, 32, device=device).to(memory_format=torch.channels_last)
+        labels = torch.randint(0, 10, (settings.batch_size,), device=device)
+
+        def step() -> None:
+            optimiser.zero_grad()
+            with self.compute.autocast():
+                logits = forward(batch).float()
+            F.cross_entropy(logits, labels).backward()
+            optimiser.step()
+
+        step()
+        work = capture(step, lambda: None, device) if device.type == "cuda" else step
+
+        def run() -> None:
+            for _ in range(self.steps):
+                work()
+
+        return run
+
+    def conventional(self, workers: int) -> Round:
+        """An epoch of conventional.py over as many images."""
+        images, labels = (tensor[: self.images()].numpy() for tensor in (self.data.images, self.data.labels))
+        data = AugmentedImages(images, labels, MEAN, STD, self.settings.crop_padding)
+        return Loop(self.network(), data, self.compute.device, workers, self.settings).epoch
+
+    def test(self) -> Round:
+        """Loss and error on as many images."""
+        part = Images(self.data.images[: self.images()], self.data.labels[: self.images()])
+        return Scorer(self.network(), part.to(self.compute.device), self.inputs, self.compute)
 
 
-def ours(settings: Params, name: str, data: Images, compute: Compute) -> Round:
-    """An epoch of pipeline/engine.py over `data`, its randomness drawn anew."""
-    network = networks.build(settings.network(name), 0).to(compute.device)
-    trainer: Trainer = train.make_trainer(
-        network, data, Inputs.of(MEAN, STD, compute.device), compute, settings, World()
-    )
-    epochs = iter(range(10**9))
-
-    def run() -> int:
-        draws = dataset.draw(0, next(epochs), len(data), settings.crop_padding, settings.horizontal_flip)
-        trainer.epoch(draws, 0.1)
-        return len(data)
-
-    return run
-
-
-def bare(settings: Params, name: str, steps: int, compute: Compute, compiled: bool = False) -> Round:
-    """Forward, backward and update on one batch that lies ready on the device."""
-    network = networks.build(settings.network(name), 0).to(compute.device).train()
-    forward = torch.compile(network) if compiled else network
-    optimiser = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4, fused=True)
-    for group in optimiser.param_groups:
-        group["lr"] = torch.full((), 0.1, device=compute.device)
-    batch = torch.randn(settings.batch_size, 3, 32, 32, device=compute.device).to(memory_format=torch.channels_last)
-    labels = torch.randint(0, 10, (settings.batch_size,), device=compute.device)
-
-    def step() -> None:
-        optimiser.zero_grad()
-        with compute.autocast():
-            logits = forward(batch).float()
-        F.cross_entropy(logits, labels).backward()
-        optimiser.step()
-
-    step()
-    if compute.device.type == "cuda":
-        step = capture(step, compute.device)
-
-    def run() -> int:
-        for _ in range(steps):
-            step()
-        return steps * settings.batch_size
-
-    return run
-
-
-def compare(name: str, loops: dict[str, Round], rounds: int, compute: Compute) -> list[dict[str, object]]:
+def compare(bench: Bench, loops: dict[str, Round], rounds: int) -> list[dict[str, str]]:
     """A row of the table for each of `loops`, which are warmed up first."""
-    cuda = compute.device.type == "cuda"
     for loop in loops.values():
         loop()
     speeds: dict[str, list[float]] = {key: [] for key in loops}
-    peaks = dict.fromkeys(loops, 0)
     for _ in range(rounds):
         for key, loop in loops.items():
-            if cuda:
-                torch.cuda.reset_peak_memory_stats()
-                torch.cuda.synchronize()
             start = time.perf_counter()
-            count = loop()
-            if cuda:
+            loop()
+            if bench.compute.device.type == "cuda":
                 torch.cuda.synchronize()
-                peaks[key] = torch.cuda.max_memory_allocated() / 2**20
-            speeds[key].append(count / (time.perf_counter() - start))
-    rows = []
-    for key, values in speeds.items():
-        ratios = [own / other for own, other in zip(speeds["ours"], values, strict=True)]
-        images = EPOCH.get(key, 50_000)
-        row = {
-            "network": name,
-            "loop": key,
-            "images/s": spread(values, ",.0f"),
-            "ours is times": "" if key in ("ours", "test pass") else spread(ratios, ".2f"),
-            "s per epoch": f"{images / statistics.median(values):.3g}",
-        }
-        rows.append(row | ({"GPU memory, MB": f"{peaks[key]:.0f}"} if cuda else {}))
-    return rows
+            speeds[key].append(bench.images() / (time.perf_counter() - start))
+    return [row(bench.name, key, values, speeds["ours"]) for key, values in speeds.items()]
+
+
+def row(network: str, loop: str, speeds: list[float], ours: list[float]) -> dict[str, str]:
+    """A line of the table; `speeds` and `ours` in images a second, by round."""
+    ratios = [own / other for own, other in zip(ours, speeds, strict=True)]
+    test = loop == "test pass"
+    return {
+        "network": network,
+        "loop": loop,
+        "images/s": spread(speeds, ",.0f"),
+        "ours is times": "" if test or loop == "ours" else spread(ratios, ".2f"),
+        "s per epoch": f"{(TEST if test else TRAIN) / statistics.median(speeds):.3g}",
+    }
 
 
 def spread(values: list[float], form: str) -> str:

@@ -32,19 +32,21 @@ class Compute:
 def prepare(params: Params) -> Compute:
     """Choose device, precision and threads as `params` says and make torch deterministic.
 
-    Processes that torchrun has started on this machine take a GPU each, or share out the cores. Raises StageError if
-    the device asked for is not there.
+    Processes that torchrun has started on this machine take a GPU each, or `threads` cores each. Raises StageError if
+    the device asked for is not there, or not enough cores.
     """
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # what cuBLAS needs to be deterministic
-    torch.set_deterministic_debug_mode(
-        "error"
-    )  # use_deterministic_algorithms, without 0.8 s for torch.compile's set-up
+    # as use_deterministic_algorithms does, but for torch.compile, which is not used and takes 0.8 s to import
+    torch.set_deterministic_debug_mode("error")
     torch.utils.deterministic.fill_uninitialized_memory = False  # costs time and hides nothing here
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32
     rank, processes = distributed.local()
     device = _device(params.device, rank, processes)
-    torch.set_num_threads(params.threads or max(1, cores() // processes))
+    threads = params.threads or max(1, cores() // processes)
+    if device.type == "cpu" and processes > 1:
+        enough_cores(processes, threads, "processes")
+    torch.set_num_threads(threads)
     precision = params.precision
     if precision == "auto":
         precision = "bf16" if _has_bf16(device) else "fp32"
@@ -65,7 +67,7 @@ def _device(name: str, rank: int, processes: int) -> torch.device:
         count = torch.cuda.device_count()
         there = f"cuda:0 to cuda:{count - 1}" if count else "no GPU that torch can use"
         raise StageError(f"device is {name}, but this machine has {there}; legal are auto, cpu or a GPU that is there")
-    if device.type == "cuda":
+    if device.index is not None:
         torch.cuda.set_device(device)
     return device
 
@@ -83,6 +85,18 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def enough_cores(count: int, threads: int, what: str) -> None:
+    """Raises StageError if `count` runs or processes on CPUs, of `threads` threads each, are more than there are cores.
+
+    Threads that wait for each other and share a core slow each other down tenfold.
+    """
+    if count * threads > cores():
+        raise StageError(
+            f"{count} {what} of {threads} threads need {count * threads} cores, and there are {cores()}; legal are up "
+            f"to {max(1, cores() // threads)}, or fewer threads in params.yaml, which moves results a little"
+        )
+
+
 def hardware(device: torch.device) -> str:
     """The processor's or the GPU's own name."""
     if device.type == "cuda":
@@ -91,6 +105,11 @@ def hardware(device: torch.device) -> str:
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def gpu_memory(compute: Compute) -> int | None:
+    """The most GPU memory that torch has taken so far, in MB (2^20 bytes); none on a CPU."""
+    return torch.cuda.max_memory_reserved(compute.device) >> 20 if compute.device.type == "cuda" else None
 
 
 def environment(compute: Compute, processes: int) -> dict[str, str | int | None]:

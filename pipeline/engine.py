@@ -90,7 +90,7 @@ class Trainer:
             if self.captures:
                 self.network.train()
                 with restored([*self.state().values(), self.position, self.total, self.wrong]):
-                    work = capture(work, self.compute.device)
+                    work = capture(work, self.position.zero_, self.compute.device)
             self.steps[size] = work
         return self.steps[size]
 

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from pipeline import dataset, params
 from pipeline.checkpoint import Progress, Scratch
+from pipeline.device import gpu_memory
 from pipeline.engine import Trainer
 from pipeline.prediction import Scorer
 from pipeline.schedule import learning_rate
@@ -44,8 +45,9 @@ def fit(
                     break
                 bar.set_description(f"{scratch.name} epoch {epoch + 1}/{settings.epochs}")
                 row = train_epoch(trainer, settings, seed, epoch, scorers, bar.update)
-                times = {"epochs": epoch + 1 - done, "seconds": round(time.perf_counter() - start, 1)}
-                progress = Progress([*progress.history, row], [*earlier, session | times])
+                costs = {"epochs": epoch + 1 - done, "seconds": round(time.perf_counter() - start, 1)}
+                costs |= {"gpu_memory_mb": gpu_memory(trainer.compute)}
+                progress = Progress([*progress.history, row], [*earlier, session | costs])
                 if world.first:
                     scratch.save(state, progress)
                 bar.set_postfix_str(f"test error {row['test_error']:.2f} %")
@@ -75,8 +77,7 @@ def train_epoch(
     draws = dataset.draw(seed, epoch, len(trainer.labels), settings.crop_padding, settings.horizontal_flip)
     lr = learning_rate(settings, epoch)
     scores = {"train": trainer.epoch(draws, lr, update)}
-    if trainer.world.first:
-        scores |= {part: scorer() for part, scorer in scorers.items()}
+    scores |= {part: scorer() for part, scorer in scorers.items()}
     row = {"epoch": epoch + 1, "lr": round(lr, 12)}
     for part, (loss, error) in scores.items():
         row |= {f"{part}_loss": round(loss, 6), f"{part}_error": round(error, 6)}

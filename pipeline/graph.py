@@ -5,13 +5,13 @@ piece of work has no arguments and no result: it reads and writes tensors that s
 the device. See https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs for what that asks of it.
 """
 
+import gc
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-
-WARM_UP = 3  # calls before the capture: libraries initialise themselves and choose their algorithms
 
 Work = Callable[[], object]
 
@@ -21,24 +21,44 @@ def restored(tensors: Iterable[Tensor]) -> Iterator[None]:
     """Whatever happens inside leaves no trace in `tensors`, to the bit."""
     tensors = list(tensors)
     kept = [tensor.detach().clone() for tensor in tensors]
-    yield
-    with torch.no_grad():
-        for tensor, value in zip(tensors, kept, strict=True):
-            tensor.copy_(value)
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for tensor, value in zip(tensors, kept, strict=True):
+                tensor.copy_(value)
 
 
-def capture(work: Work, device: torch.device) -> Work:
-    """`work` as a replay of its CUDA graph. It is called some times before: see `restored`.
+@dataclass(frozen=True)
+class Replay:
+    """A captured piece of work, to be called like it; keeps alive what the work refers to, since a graph does not."""
+
+    work: Work
+    graph: "torch.cuda.CUDAGraph"
+
+    def __call__(self) -> None:
+        self.graph.replay()
+
+
+def capture(work: Work, before: Work, device: torch.device) -> Replay:
+    """`work` as a CUDA graph. It is called some times, after `before` each time: see `restored`.
 
     Raises RuntimeError if `work` waits for the device or does something else that a graph cannot hold.
     """
+    gc.collect()  # an older graph must not be destroyed while this one is captured
     stream = torch.cuda.Stream(device)
     stream.wait_stream(torch.cuda.current_stream(device))
     with torch.cuda.stream(stream):
-        for _ in range(WARM_UP):
-            work()
+        warm_up(work, before)
     torch.cuda.current_stream(device).wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         work()
-    return graph.replay
+    return Replay(work, graph)
+
+
+def warm_up(work: Work, before: Work) -> None:
+    """Call `work` some times: libraries initialise themselves and choose their algorithms."""
+    for _ in range(3):
+        before()
+        work()

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from asyncio.subprocess import STDOUT, Process
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -43,6 +44,8 @@ def main() -> None:
     runs = grid(settings)
     print(f"{len(runs)} runs, {len(places)} at once; what they say goes to {LOGS}/", flush=True)
     LOGS.mkdir(parents=True, exist_ok=True)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # a terminal that is closed, unless nohup was used
+        signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
     try:
         failed = asyncio.run(train_all(runs, places))
     except KeyboardInterrupt:
@@ -61,14 +64,11 @@ def hand_out(settings: Params, jobs: int) -> list[dict[str, str]]:
         gpus = visible.split(",")
         one = settings.device.startswith("cuda:")  # all on the GPU that the parameter names
         return [{} if one else {"CUDA_VISIBLE_DEVICES": gpus[i % len(gpus)]} for i in range(jobs)]
-    cores, threads = device.cores(), settings.threads
-    if jobs > 1 and threads == 0:
-        raise StageError(f"threads is 0, all cores, for each of JOBS={jobs} runs; legal is up to {cores // jobs or 1}")
-    if jobs > 1 and jobs * threads > cores:
-        raise StageError(
-            f"JOBS={jobs} runs of {threads} threads need {jobs * threads} cores, and there are {cores}; legal is "
-            f"JOBS up to {max(1, cores // threads)}, or fewer threads in params.yaml, which moves results a little"
-        )
+    if jobs > 1 and settings.threads == 0:
+        legal = max(1, device.cores() // jobs)
+        raise StageError(f"threads is 0, all cores, for each of {jobs} runs at once; legal are 1 to {legal}")
+    if jobs > 1:
+        device.enough_cores(jobs, settings.threads, "runs at once")
     return [{} for _ in range(jobs)]
 
 
@@ -124,14 +124,14 @@ async def train(run: str, place: dict[str, str]) -> bool:
 
 async def end(process: Process) -> None:
     """Ctrl-C for dvc and all that it has started; if that is not enough, an end without a choice."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGINT)
-        await asyncio.wait_for(process.wait(), PATIENCE)
-    except TimeoutError:
-        os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
-    except ProcessLookupError:
-        return
+    try:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), PATIENCE)
+    finally:  # also after a second Ctrl-C
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":

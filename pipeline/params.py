@@ -62,6 +62,7 @@ class Params(_Model):
     precision: Literal["auto", "bf16", "fp32"] = Field(description="auto, bf16 or fp32")
     device: str = Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:0, cuda:1, ...")
     threads: int = Field(ge=0, description="a whole number from 1 up, or 0 for as many as there are cores")
+    processes: int = Field(ge=1, description="a whole number from 1 up")
     sync_batchnorm: bool = Field(description="true or false")
 
     seeds: list[Seed] = Field(min_length=1, description="a list of at least one seed")

@@ -53,7 +53,7 @@ class Scorer:
         def work() -> None:
             self.logits = predict(network, images.images, inputs, compute)
 
-        self.work = capture(work, compute.device) if compute.device.type == "cuda" else work
+        self.work = capture(work, lambda: None, compute.device) if compute.device.type == "cuda" else work
 
     def __call__(self) -> tuple[float, float]:
         """Mean cross-entropy and error in percent, of the network as it is now."""

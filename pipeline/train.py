@@ -30,6 +30,10 @@ def main() -> None:
     arch = settings.network(variant)
     compute = device.prepare(settings)
     with distributed.world(compute.device) as world:
+        if world.size != settings.processes:
+            raise StageError(
+                f"processes is {settings.processes} in params.yaml; legal is what was started, {world.size}"
+            )
         environment = device.environment(compute, world.size)
         train, test = dataset.load(stage.DATA, settings.dataset)
         train, val = dataset.split(train, settings.train_size, settings.val_size)
@@ -48,7 +52,7 @@ def main() -> None:
             scorers = {
                 part: Scorer(network, images.to(compute.device), inputs, compute)
                 for part, images in (("val", val), ("test", test))
-                if len(images)
+                if world.first and len(images)
             }
             progress = fit(trainer, settings, seed, scorers, scratch, environment)
             if world.first:

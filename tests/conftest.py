@@ -40,6 +40,10 @@ SMALL = {
     "arch": {"plain8": {"depth": 8, "shortcut": "none"}, "resnet8": {"depth": 8, "shortcut": "projection"}},
 }
 
+ENVIRONMENT = {key: value for key, value in os.environ.items() if key not in ("CIFAR10_SOURCE", "DVC_ROOT")} | {
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+}
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
@@ -117,6 +121,32 @@ def refused(result: subprocess.CompletedProcess[str]) -> str:
     last = result.stderr.strip().splitlines()[-1]
     assert last.startswith("error: ")
     return last
+
+
+def sh(folder: Path, command: str, code: int | None = 0, **environment: str) -> str:
+    """Run a shell command in `folder`; what it printed. Fails unless it exits with `code` (None: with whatever)."""
+    env = ENVIRONMENT | environment
+    done = subprocess.run(command, shell=True, cwd=folder, env=env, capture_output=True, text=True, timeout=600)
+    output = done.stdout + done.stderr
+    assert code is None or done.returncode == code, f"{command} exited with {done.returncode}:\n{output}"
+    return output
+
+
+def clone(folder: Path, **changes: object) -> Path:
+    """A clone of the working tree as it is, with small parameters, committed on main."""
+    files = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True).splitlines()
+    for name in files:
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    change_params(folder, **(SMALL | changes))
+    sh(folder, "git init -q -b main && git config user.name Tester && git config user.email tester@example.org")
+    commit(folder, "Start")
+    return folder
+
+
+def commit(folder: Path, message: str) -> None:
+    sh(folder, f"git add -A && git commit -q -m '{message}'")
 
 
 def working_in(folder: Path) -> list[int]:

@@ -10,7 +10,8 @@ import pytest
 import torch
 from conftest import ROOT
 
-from benchmarks.conventional import ImageFolderInMemory
+from benchmarks import common, stages
+from benchmarks.conventional import AugmentedImages
 from pipeline import dataset
 
 
@@ -28,13 +29,13 @@ def test_throughput_compares_all_loops(tmp_path):
     table = bench("throughput", tmp_path, "--networks", "plain20", "--steps", "2", "--rounds", "1", "--workers", "0")
     loops = table["loop"].tolist()
     assert loops[:2] == ["ours", "bare step"]
-    assert loops[-2:] == ["conventional, fp32", "test pass"]
+    assert loops[-2:] == ["conventional, fp32, 0 workers", "test pass"]
     assert (table["network"] == "plain20").all()
 
 
 @pytest.mark.slow
 def test_growth_measures_every_point(tmp_path):
-    table = bench("growth", tmp_path, "--train-size", "128", "--most", "2")
+    table = bench("growth", tmp_path, "--train-size", "128", "--most", "2", "--rounds", "1")
     assert table.groupby("against")["value"].apply(list).to_dict() == {
         "epochs": [1, 2],
         "seeds, one at a time": [1, 2],
@@ -44,11 +45,24 @@ def test_growth_measures_every_point(tmp_path):
     assert (tmp_path / "growth.svg").exists()
 
 
+@pytest.mark.slow
+def test_stages_are_all_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(stages, "nothing_to_do", lambda rounds: [common.Cost(0, 1, 50)] * rounds)
+    args = ["--networks", "plain20", "--train-size", "128", "--rounds", "1", "--folder", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["stages", *args])
+    stages.main()
+    table = pd.read_csv(tmp_path / "stages.csv")
+    assert table["what"].tolist() == [
+        "aggregate", "report", "train plain20, one epoch", "evaluate plain20", "dvc repro, nothing to do",
+    ]  # fmt: skip
+    assert (table["seconds"] > 0).all()
+
+
 def test_the_conventional_loop_augments_as_ours_does(generated):
     """Every image that it makes is one of those that ours can make of the same image."""
     train, _ = dataset.load(generated, "synthetic")
     mean, std = dataset.statistics(train.images)
-    data = ImageFolderInMemory(train.images.numpy(), train.labels.numpy(), mean, std)
+    data = AugmentedImages(train.images.numpy(), train.labels.numpy(), mean, std)
     padded = dataset.pad(train.images[:1], 4)
     inputs = [part.float() for part in (torch.tensor(mean), torch.tensor(std))]
     places = torch.cartesian_prod(*(torch.arange(n) for n in (9, 9, 2)))

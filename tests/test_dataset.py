@@ -58,11 +58,13 @@ def test_draws_depend_on_seed_and_epoch_alone():
         assert not torch.equal(first.order, other.order)
 
 
-def test_statistics_equal_numpys(images):
+def test_statistics_equal_numpys():
+    images = torch.randint(0, 256, (2500, 32, 32, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    images[..., 1] //= 2
     mean, std = dataset.statistics(images)
     scaled = images.numpy() / 255
-    assert mean == pytest.approx(scaled.mean((0, 1, 2)), rel=1e-12)
-    assert std == pytest.approx(scaled.std((0, 1, 2)), rel=1e-12)
+    assert mean == pytest.approx(scaled.mean((0, 1, 2)), rel=1e-10)
+    assert std == pytest.approx(scaled.std((0, 1, 2)), rel=1e-10)
 
 
 def test_normalised_images_have_mean_0_and_deviation_1(images):

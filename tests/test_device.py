@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch._utils import _get_device_index
 
 from pipeline import device
 from pipeline.stage import StageError
@@ -16,6 +17,26 @@ def test_a_gpu_that_is_not_there_is_refused(settings, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     with pytest.raises(StageError, match="device is cuda:2, but this machine has cuda:0 to cuda:1"):
         device.prepare(settings(device="cuda:2"))
+
+
+def test_a_gpu_without_a_number_is_the_current_one(monkeypatch):
+    chosen = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: chosen.append(_get_device_index(device)))
+    for name in ("auto", "cuda", "cuda:1"):
+        assert device._device(name, 0, 1) == torch.device(name.replace("auto", "cuda"))
+    assert chosen == [1]
+    assert device._device("cuda", 1, 2) == torch.device("cuda:1")
+    with pytest.raises(StageError, match="device is cuda:0, one GPU for 2 processes; legal with torchrun are auto"):
+        device._device("cuda:0", 1, 2)
+
+
+def test_processes_on_cpus_need_cores(monkeypatch):
+    monkeypatch.setattr(device, "cores", lambda: 4)
+    device.enough_cores(2, 2, "processes")
+    with pytest.raises(StageError, match="3 processes of 2 threads need 6 cores, and there are 4; legal are up to 2"):
+        device.enough_cores(3, 2, "processes")
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,9 @@ def test_torchrun_trains_as_one_process_does(workspace):
     alone = history()
     shutil.rmtree(MODEL)
     result = run("resnet8", 0)
+    assert "error: processes is 1 in params.yaml; legal is what was started, 2" in result.stderr
+    change_params(workspace, processes=2)
+    result = run("resnet8", 0)
     assert result.returncode == 0, result.stderr
     assert result.stdout.count("(1 thread, fp32), 2 processes: about") == 1
     shared = history()
@@ -138,7 +141,7 @@ def test_torchrun_trains_as_one_process_does(workspace):
 
 @pytest.mark.parametrize("sync", [True, False])
 def test_a_shared_run_that_is_killed_goes_on_to_the_same_bits(workspace, sync):
-    change_params(workspace, epochs=6, train_size=500, sync_batchnorm=sync)
+    change_params(workspace, epochs=6, train_size=500, sync_batchnorm=sync, processes=2)
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     null = subprocess.DEVNULL
     process = subprocess.Popen(torchrun("resnet8", 0), env=env, stdout=null, stderr=null)
@@ -160,7 +163,7 @@ def test_a_shared_run_that_is_killed_goes_on_to_the_same_bits(workspace, sync):
 
 
 def test_a_batch_that_is_too_small_to_share_is_refused(workspace):
-    change_params(workspace, train_size=129, batch_size=128)
+    change_params(workspace, train_size=129, batch_size=128, processes=2)
     result = run("resnet8", 0)
     assert result.returncode == 1
     assert "error: a batch of 1 images is too small for 2 processes; legal are up to 1" in result.stderr

@@ -7,7 +7,7 @@ import torch
 from conftest import make
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
-from pipeline import dataset, networks
+from pipeline import dataset, engine, graph, networks
 from pipeline.device import Compute
 from pipeline.engine import Trainer
 from pipeline.params import Params
@@ -61,9 +61,24 @@ def test_label_smoothing_mixes_in_the_uniform_distribution(settings, generated):
 
 def test_an_epoch_uses_every_image_once_and_the_small_last_batch(settings, generated):
     trainer = make(settings(train_size=200, batch_size=64), generated)
-    sizes = []
-    trainer.epoch(dataset.draw(0, 0, 200, 4, True), 0.1, sizes.append)
+    seen, sizes = [], []
+    step = trainer.step
+
+    def spy(images, labels, weight):
+        seen.extend(zip(images, labels, strict=True))
+        return step(images, labels, weight)
+
+    trainer.step = spy
+    draws = dataset.draw(0, 0, 200, 4, True)
+    trainer.epoch(draws, 0.1, sizes.append)
     assert sizes == [64, 64, 64, 8]
+    assert sorted(draws.order.tolist()) == list(range(200))
+    for place, (image, label) in enumerate(seen):
+        which = draws.order[place]
+        row, column = draws.rows[place], draws.columns[place]
+        crop = trainer.padded[which, row : row + 32, column : column + 32]
+        assert torch.equal(image, crop.flip(1) if draws.flips[place] else crop)
+        assert label == trainer.labels[which]
 
 
 def test_the_epochs_loss_and_error_are_means_over_images(settings, generated):
@@ -85,7 +100,10 @@ def test_the_epochs_loss_and_error_are_means_over_images(settings, generated):
 
 def test_the_rate_of_the_epoch_is_the_one_given(settings, generated):
     trainer = make(settings(momentum=0.0), generated)
+    start = trainer.network.fc.weight.clone()
+    trainer.epoch(dataset.draw(0, 0, 200, 4, True), 0.1)
     before = copy.deepcopy(trainer.network.state_dict())
+    assert not torch.equal(before["fc.weight"], start)
     trainer.epoch(dataset.draw(0, 0, 200, 4, True), 0.0)
     for name, parameter in trainer.network.named_parameters():
         assert torch.equal(parameter, before[name]), name
@@ -108,6 +126,25 @@ def test_a_trainers_state_is_all_that_the_next_step_depends_on(settings, generat
         tensor.copy_(one.state()[name])
     for trainer in (one, other):
         trainer.epoch(dataset.draw(0, 1, 200, 4, True), 0.1)
+    assert same(one, other)
+
+
+def test_what_a_capture_does_beforehand_leaves_no_trace(settings, generated, monkeypatch):
+    """All of it but the graph itself, which needs a GPU; in the middle of an epoch, too."""
+
+    def warmed_up(work, before, device):
+        graph.warm_up(work, before)
+        warmed.append(work)
+        return work
+
+    warmed = []
+    monkeypatch.setattr(engine, "capture", warmed_up)
+    one, other = (make(settings(), generated) for _ in range(2))
+    one.captures = True
+    for epoch in range(2):
+        draws = dataset.draw(0, epoch, 200, 4, True)
+        assert one.epoch(draws, 0.1) == other.epoch(draws, 0.1)
+    assert len(warmed) == 2  # for batches of 128 and of 72 images
     assert same(one, other)
 
 
@@ -136,16 +173,16 @@ def test_a_step_never_reads_back_from_the_device(settings, monkeypatch, name, pr
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_graphs_and_single_kernels_give_the_same_bits(settings, generated, precision):
     """20 steps, incomplete batches and the estimate among them."""
-    graph, again, eager = (make(settings(device="cuda", precision=precision), generated) for _ in range(3))
+    replayed, again, eager = (make(settings(device="cuda", precision=precision), generated) for _ in range(3))
     eager.captures = False
-    assert graph.captures
-    graph.seconds_per_epoch()
+    assert replayed.captures
+    replayed.seconds_per_epoch()
     for epoch in range(10):  # of a batch of 128 and one of 72
         draws = dataset.draw(0, epoch, 200, 4, True)
-        losses = [trainer.epoch(draws, 0.1 if epoch < 5 else 0.01) for trainer in (graph, again, eager)]
+        losses = [trainer.epoch(draws, 0.1 if epoch < 5 else 0.01) for trainer in (replayed, again, eager)]
         assert losses[0] == losses[1] == losses[2]
-    assert same(graph, again)
-    assert same(graph, eager)
+    assert same(replayed, again)
+    assert same(replayed, eager)
 
 
 @pytest.mark.gpu

@@ -1,5 +1,7 @@
 """Captured work: nothing of the warm-up remains, and a replay does what the work does."""
 
+import functools
+
 import pytest
 import torch
 
@@ -15,6 +17,9 @@ def test_what_happens_inside_leaves_no_trace():
         assert count == 8
     assert torch.equal(weight.view(torch.int32), before)
     assert count == 7
+    with pytest.raises(ZeroDivisionError), graph.restored([count]):
+        count += 1 // 0
+    assert count == 7
 
 
 @pytest.mark.gpu
@@ -26,7 +31,7 @@ def test_a_replay_does_what_the_work_does():
         total.add_(step)
 
     with graph.restored([total]):
-        replay = graph.capture(work, device)
+        replay = graph.capture(work, lambda: None, device)
     assert total.item() == 0
     replay()
     step.fill_(10)
@@ -35,7 +40,20 @@ def test_a_replay_does_what_the_work_does():
 
 
 @pytest.mark.gpu
+def test_a_replay_keeps_what_it_reads_alive():
+    device = torch.device("cuda")
+    total = torch.zeros(1 << 20, device=device)
+    replay = graph.capture(functools.partial(total.add_, torch.ones(1 << 20, device=device)), total.zero_, device)
+    graph.capture(lambda: None, lambda: None, device)  # which empties the allocator's cache
+    others = [torch.full((1 << 20,), 7.0, device=device) for _ in range(8)]
+    total.zero_()
+    replay()
+    assert total.unique().tolist() == [1]
+    assert len(others) == 8
+
+
+@pytest.mark.gpu
 def test_work_that_waits_for_the_device_is_refused():
     total = torch.zeros((), device="cuda")
     with pytest.raises(RuntimeError):
-        graph.capture(lambda: total.item(), torch.device("cuda"))
+        graph.capture(total.item, lambda: None, torch.device("cuda"))

@@ -31,10 +31,10 @@ def test_cores_are_shared_out_by_the_parameter_and_never_overbooked(settings, mo
     monkeypatch.setattr(device, "cores", lambda: 8)
     assert jobs.hand_out(settings(threads=2), 4) == [{}] * 4
     with pytest.raises(
-        StageError, match="JOBS=5 runs of 2 threads need 10 cores, and there are 8; legal is JOBS up to 4"
+        StageError, match="5 runs at once of 2 threads need 10 cores, and there are 8; legal are up to 4"
     ):
         jobs.hand_out(settings(threads=2), 5)
-    with pytest.raises(StageError, match="threads is 0, all cores, for each of JOBS=2 runs; legal is up to 4"):
+    with pytest.raises(StageError, match="threads is 0, all cores, for each of 2 runs at once; legal are 1 to 4"):
         jobs.hand_out(settings(threads=0), 2)
     monkeypatch.setattr(device, "cores", lambda: 1)
     assert jobs.hand_out(settings(threads=2), 1) == [{}]

@@ -9,12 +9,11 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, SMALL, change_params, kill_what_runs_in, working_in
+from conftest import ENVIRONMENT, clone, commit, kill_what_runs_in, sh, working_in
 from filelock import FileLock
 from playwright.sync_api import Page, sync_playwright
 
@@ -25,37 +24,8 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-ENVIRONMENT = {key: value for key, value in os.environ.items() if key not in ("CIFAR10_SOURCE", "DVC_ROOT")} | {
-    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-}
 MAKE = "make -o .venv/ready"  # with the environment that the tests run in, instead of installing another
 TIMES = r'<h2 id="Hardware-and-times">.*'  # the report's section that may differ between runs
-
-
-def sh(folder: Path, command: str, code: int | None = 0, **environment: str) -> str:
-    """Run a shell command in `folder`; what it printed. Fails unless it exits with `code` (None: with whatever)."""
-    env = ENVIRONMENT | environment
-    done = subprocess.run(command, shell=True, cwd=folder, env=env, capture_output=True, text=True, timeout=600)
-    output = done.stdout + done.stderr
-    assert code is None or done.returncode == code, f"{command} exited with {done.returncode}:\n{output}"
-    return output
-
-
-def clone(folder: Path, **changes: object) -> Path:
-    """A clone of the working tree as it is, with small parameters, committed on main."""
-    files = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True).splitlines()
-    for name in files:
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
-    change_params(folder, **(SMALL | changes))
-    sh(folder, "git init -q -b main && git config user.name Tester && git config user.email tester@example.org")
-    commit(folder, "Start")
-    return folder
-
-
-def commit(folder: Path, message: str) -> None:
-    sh(folder, f"git add -A && git commit -q -m '{message}'")
 
 
 def results(folder: Path) -> dict[str, bytes]:
