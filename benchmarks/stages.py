@@ -7,6 +7,7 @@ images. "Start" is until train says what it is about to do, or until a stage's m
 """
 
 import argparse
+import re
 import statistics
 import subprocess
 import sys
@@ -57,8 +58,9 @@ def main() -> None:
 def row(name: str, costs: list[common.Cost], start: float | None = None) -> dict[str, str]:
     """A line of the table: medians; without `start` the time that the imports of the stage take."""
     middle = common.Cost(*(statistics.median(values) for values in zip(*costs, strict=True)))
-    if start is None and name.split()[0] != "dvc":
-        command = [sys.executable, "-c", f"import pipeline.{name.split()[0]}"]
+    module = re.match(r"\w+", name).group()
+    if start is None and module != "dvc":
+        command = [sys.executable, "-c", f"import pipeline.{module}"]
         start = statistics.median(common.run(command, common.ROOT).seconds for _ in costs)
     return {
         "what": name,
