@@ -108,8 +108,9 @@ def tabulate(runs: pd.DataFrame, settings: Params, published: pd.DataFrame) -> p
         arch, group = settings.arch[variant], runs[runs["variant"] == variant]
         error = group["test_error"].mean()
         images = group["test_images"].iloc[0]
-        net = f"{'plain' if arch.shortcut == 'none' else 'resnet'}{arch.depth}"  # as published
-        row = {"variant": variant, "net": net, "depth": arch.depth, "shortcut": arch.shortcut}
+        kind = "plain" if arch.shortcut == "none" else "resnet"
+        net = f"{kind}{arch.layers}" if arch.papers else ""  # as published
+        row = {"variant": variant, "net": net, "depth": arch.layers, "shortcut": arch.shortcut}
         row |= {"parameters": group["parameters"].iloc[0], "runs": len(group), "diverged": group["diverged"].sum()}
         row |= {"test_error": error, "test_error_sd": group["test_error"].std()}
         row["test_error_se"] = np.sqrt(error * (100 - error) / images)  # binomial, of one run on these images

@@ -54,8 +54,10 @@ def residual_gains(results: pd.DataFrame) -> Iterator[list[Effect]]:
 def compare(results: pd.DataFrame, dataset: str, epochs: int) -> pd.DataFrame:
     """A row an effect, in points of test error, ours beside the published ones.
 
-    `se` is the binomial standard error of ours. An effect whose networks are not all in the grid is left out.
+    `se` is the binomial standard error of ours. An effect whose networks are not all in the grid is left out, and so
+    are networks that are not the paper's.
     """
+    results = results[results["net"] != ""]
     by_variant = results.set_index("variant")
 
     def row(effect: Effect) -> dict[str, object]:

@@ -74,7 +74,7 @@ def hand_out(settings: Params, jobs: int) -> list[dict[str, str]]:
 
 def grid(settings: Params) -> list[str]:
     """The names of all runs, deepest networks first, so that the longest does not begin last."""
-    variants = sorted(settings.variants, key=lambda variant: -settings.network(variant).depth)
+    variants = sorted(settings.variants, key=lambda variant: -settings.network(variant).layers)
     return [f"{variant}-{seed}" for variant in variants for seed in settings.seeds]
 
 

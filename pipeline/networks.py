@@ -1,10 +1,9 @@
-"""The networks of He et al. 2016, section 4.2: 6n+2 weighted layers for 32 x 32 images, with and without shortcuts.
+"""Networks by their description: those of He et al. 2016, with and without shortcuts, and others of the family.
 
 Parameter names are the usual ones (conv1, bn1, layer1.0.conv1, ..., fc), so that weights can be exchanged.
 """
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -13,77 +12,51 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from pipeline.params import Arch
+from pipeline.arch import Arch
+from pipeline.blocks import BasicBlock, Bottleneck, NormLayer
 from pipeline.stage import StageError, write
-
-WIDTHS = (16, 32, 64)
-NormLayer = Callable[[int], nn.Module]  # from the number of channels
-
-
-class PadShortcut(nn.Module):
-    """Option A: every second pixel, and zeros for the channels that the input lacks, half on either side."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.padding = (outputs - inputs) // 2
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, 2C, H/2, W/2)."""
-        return F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, self.padding, self.padding))
-
-
-class BasicBlock(nn.Module):
-    """Two 3x3 convolutions with batch norm; the shortcut's output is added before the last ReLU, unless plain."""
-
-    def __init__(
-        self, inputs: int, outputs: int, stride: int, shortcut: str, norm_layer: NormLayer = nn.BatchNorm2d
-    ) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-        self.bn1 = norm_layer(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
-        self.bn2 = norm_layer(outputs)
-        self.plain = shortcut == "none"
-        self.shortcut: nn.Module = nn.Identity()
-        if inputs != outputs and shortcut == "identity":
-            self.shortcut = PadShortcut(inputs, outputs)
-        elif inputs != outputs and shortcut == "projection":
-            conv = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
-            self.shortcut = nn.Sequential(conv, norm_layer(outputs))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, H, W) -> (N, outputs, H / stride, W / stride)."""
-        out = F.relu(self.bn1(self.conv1(x)))
-        out = self.bn2(self.conv2(out))
-        return F.relu(out if self.plain else out + self.shortcut(x))
 
 
 class Network(nn.Module):
-    """A 3x3 stem, three stages of n blocks with 16, 32 and 64 channels, global average pooling, one linear layer."""
+    """A stem, stages of blocks, each but the first beginning with stride 2, global average pooling, one linear layer.
 
-    def __init__(self, arch: Arch, classes: int = 10, norm_layer: NormLayer = nn.BatchNorm2d) -> None:
+    Stages are named layer1, layer2, ... The stem is a 3x3 convolution, or for ImageNet 7x7 with stride 2 and pooling.
+    """
+
+    def __init__(self, arch: Arch, norm_layer: NormLayer = nn.BatchNorm2d) -> None:
         super().__init__()
-        n = (arch.depth - 2) // 6
-        self.conv1 = nn.Conv2d(3, WIDTHS[0], 3, 1, 1, bias=False)
-        self.bn1 = norm_layer(WIDTHS[0])
-        stages = []
-        inputs = WIDTHS[0]
-        for width in WIDTHS:
-            strides = [1 if width == inputs else 2] + [1] * (n - 1)
-            blocks = [
-                BasicBlock(inputs if i == 0 else width, width, stride, arch.shortcut, norm_layer)
-                for i, stride in enumerate(strides)
-            ]
-            stages.append(nn.Sequential(*blocks))
-            inputs = width
-        self.layer1, self.layer2, self.layer3 = stages
-        self.fc = nn.Linear(WIDTHS[-1], classes)
+        inputs, *outputs = arch.outputs
+        imagenet = arch.stem == "imagenet"
+        size, stride = (7, 2) if imagenet else (3, 1)
+        self.conv1 = nn.Conv2d(3, inputs, size, stride, size // 2, bias=False)
+        self.bn1 = norm_layer(inputs)
+        self.pool = nn.MaxPool2d(3, 2, 1) if imagenet else nn.Identity()
+        self.stages = []
+        for stage, (count, width) in enumerate(zip(arch.stages, outputs, strict=True)):
+            blocks = []
+            for i in range(count):
+                stride = 2 if stage and i == 0 else 1
+                blocks.append(block(arch, stage, inputs, width, stride, norm_layer))
+                inputs = width
+            self.stages.append(f"layer{stage + 1}")
+            self.add_module(self.stages[-1], nn.Sequential(*blocks))
+        self.fc = nn.Linear(inputs, arch.classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalised images (N, 3, 32, 32) -> logits (N, classes)."""
-        x = F.relu(self.bn1(self.conv1(x)))
-        x = self.layer3(self.layer2(self.layer1(x)))  # (N, 64, 8, 8)
+        """Normalised images (N, 3, H, W) -> logits (N, classes)."""
+        x = self.pool(F.relu(self.bn1(self.conv1(x))))
+        for stage in self.stages:
+            x = self.get_submodule(stage)(x)
         return self.fc(x.mean((2, 3)))
+
+
+def block(arch: Arch, stage: int, inputs: int, outputs: int, stride: int, norm_layer: NormLayer) -> nn.Module:
+    """A block of `stage`, counted from 0, as `arch` describes it."""
+    ends = {"norm_layer": norm_layer, "squeeze_excitation": arch.squeeze_excitation}
+    if arch.block == "basic":
+        return BasicBlock(inputs, outputs, stride, arch.shortcut, **ends)
+    inner = arch.inner(stage)
+    return Bottleneck(inputs, inner, outputs, stride, arch.shortcut, **ends, groups=arch.groups)
 
 
 def build(arch: Arch, seed: int, norm_layer: NormLayer = nn.BatchNorm2d) -> Network:

@@ -7,11 +7,12 @@ import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from ruamel.yaml import YAML  # YAML 1.2, as DVC reads it: PyYAML takes the 1e-05 that `-S lr=1e-5` writes for a string
 from ruamel.yaml.error import YAMLError
 
-from pipeline.records import DATASETS
+from pipeline.arch import Arch, Model
+from pipeline.records import CLASSES, DATASETS
 from pipeline.stage import StageError
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower-case letters, digits and underscores")]
@@ -19,26 +20,7 @@ Fraction = Annotated[float, Field(gt=0, lt=1, description="fractions of the epoc
 Seed = Annotated[int, Field(ge=0, lt=2**32, description="whole numbers from 0 to 4294967295")]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-
-class Arch(_Model):
-    """One network: its weighted layers and what its blocks add to their output."""
-
-    depth: int = Field(description="a whole number 6n+2: 8, 14, 20, 26, 32, 38, 44, 50, 56, ... 110, ...")
-    shortcut: Literal["none", "projection", "identity"] = Field(
-        "projection", description="none (plain), projection (option B) or identity (option A)"
-    )
-
-    @model_validator(mode="after")
-    def _depth_is_legal(self) -> "Arch":
-        if self.depth < 8 or self.depth % 6 != 2:
-            raise ValueError(f".depth is {self.depth}; legal is {Arch.model_fields['depth'].description}")
-        return self
-
-
-class Params(_Model):
+class Params(Model):
     """All of params.yaml. `train_error` and the like are in percent wherever they appear; lr is SGD's step size."""
 
     dataset: Literal["cifar10", "synthetic"] = Field(description="cifar10 or synthetic")
@@ -67,7 +49,7 @@ class Params(_Model):
 
     seeds: list[Seed] = Field(min_length=1, description="a list of at least one seed")
     variants: list[Name] = Field(min_length=1, description="a list of at least one name under arch")
-    arch: dict[Name, Arch] = Field(description="one entry {depth, shortcut} a variant")
+    arch: dict[Name, Arch] = Field(description="one entry {depth, shortcut, ...} a variant")
 
     @model_validator(mode="after")
     def _fields_agree(self) -> "Params":
@@ -81,6 +63,11 @@ class Params(_Model):
         for variant in self.variants:
             if variant not in self.arch:
                 raise ValueError(f"variants names {variant}, which arch lacks; legal are {', '.join(self.arch)}")
+            if self.arch[variant].classes != len(CLASSES):
+                raise ValueError(
+                    f"arch.{variant}.classes is {self.arch[variant].classes}; legal is {len(CLASSES)}, the classes of "
+                    f"{self.dataset}"
+                )
         available = DATASETS[self.dataset].train
         if self.train_size + self.val_size > available:
             raise ValueError(
@@ -136,10 +123,10 @@ def _sentence(error: ValidationError) -> str:
     return f"{key} is {first['input']!r}; legal is {_legal(model, path)}"
 
 
-def _legal(model: type[_Model], path: list[Any]) -> str:
+def _legal(model: type[Model], path: list[Any]) -> str:
     if not path:
         return "a mapping of keys to values"
     if model is Params and len(path) > 1:  # an item of a list, or one name under arch
         item = {"lr_milestones": Fraction, "seeds": Seed, "variants": Name}.get(path[0])
-        return item.__metadata__[0].description if item else "an entry {depth, shortcut} by a lower-case name"
-    return model.model_fields[path[-1]].description
+        return item.__metadata__[0].description if item else "an entry {depth, shortcut, ...} by a lower-case name"
+    return model.model_fields[path[2] if model is Arch else path[-1]].description

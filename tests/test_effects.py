@@ -15,7 +15,15 @@ def table(se: float = 0.1, paper: float = np.nan, study_a: float = np.nan, **err
         {"variant": name, "depth": int(name[1:3]), "shortcut": SHORTCUTS[name[0]], "test_error": error}
         for name, error in errors.items()
     ]
-    return pd.DataFrame(rows).assign(test_error_se=se, runs=1, diverged=0, paper=paper, study_a=study_a)
+    return pd.DataFrame(rows).assign(
+        net=list(errors), test_error_se=se, runs=1, diverged=0, paper=paper, study_a=study_a
+    )
+
+
+def test_networks_that_are_not_the_papers_are_left_out():
+    results = table(p20=9, a20=8, p56=13)
+    results.loc[results["variant"] == "p56", "net"] = ""
+    assert effects.compare(results, "cifar10", 200)["of"].tolist() == ["a20"]
 
 
 def compared(results: pd.DataFrame) -> pd.DataFrame:

@@ -3,11 +3,11 @@
 import pytest
 import torch
 import torch.nn.functional as F
+import torchvision
 from safetensors.torch import save_file
 
 from pipeline import networks
-from pipeline.networks import BasicBlock
-from pipeline.params import Arch
+from pipeline.arch import Arch
 from pipeline.stage import StageError
 
 # exact counts: convolutions without bias, batch norm's scale and shift, the classifier with its bias
@@ -35,30 +35,68 @@ def test_the_depth_counts_weighted_layers(depth):
     assert len(layers) == depth
 
 
-@pytest.mark.parametrize("shortcut", ["identity", "projection"])
-@pytest.mark.parametrize(("outputs", "stride"), [(16, 1), (32, 2)])
-def test_a_residual_block_whose_branch_is_zero_is_relu_of_its_shortcut(outputs, stride, shortcut):
-    block = BasicBlock(16, outputs, stride, shortcut).eval()
-    torch.nn.init.zeros_(block.bn2.weight)
-    x = torch.randn(4, 16, 8, 8, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(block(x), F.relu(block.shortcut(x)))
-    if outputs == 16:
-        assert torch.equal(block(x), F.relu(x))
+IMAGENET = {"widths": [64, 128, 256, 512], "stem": "imagenet", "classes": 1000}
+TORCHVISION = {
+    "resnet18": {"blocks": [2, 2, 2, 2]},
+    "resnet34": {"blocks": [3, 4, 6, 3]},
+    "resnet50": {"blocks": [3, 4, 6, 3], "block": "bottleneck"},
+    "resnet101": {"blocks": [3, 4, 23, 3], "block": "bottleneck"},
+    "resnet152": {"blocks": [3, 8, 36, 3], "block": "bottleneck"},
+    "resnext50_32x4d": {"blocks": [3, 4, 6, 3], "block": "bottleneck", "groups": 32},
+}
 
 
-def test_a_plain_block_whose_branch_is_zero_is_zero():
-    block = BasicBlock(16, 16, 1, "none").eval()
-    torch.nn.init.zeros_(block.bn2.weight)
-    assert not block(torch.randn(4, 16, 8, 8)).any()
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_imagenets_networks_are_torchvisions(name):
+    arch = Arch(**TORCHVISION[name], **IMAGENET)
+    reference = getattr(torchvision.models, name)().eval()
+    with torch.device("meta"):
+        count = networks.parameter_count(networks.Network(arch))
+    assert count == sum(parameter.numel() for parameter in reference.parameters())
+    assert f"resne{'x' if 'x' in name else ''}t{arch.layers}" == name.split("_")[0]
+    if name in ("resnet18", "resnext50_32x4d"):
+        network = networks.Network(arch).eval()
+        state = {key.replace("downsample", "shortcut"): value for key, value in reference.state_dict().items()}
+        network.load_state_dict(state)
+        x = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+        assert torch.allclose(network(x), reference(x), atol=1e-5)
 
 
-def test_option_a_takes_every_second_pixel_and_adds_empty_channels():
-    x = torch.arange(2 * 16 * 4 * 4.0).view(2, 16, 4, 4)
-    out = networks.PadShortcut(16, 32)(x)
-    assert out.shape == (2, 32, 2, 2)
-    assert torch.equal(out[:, 8:24], x[:, :, ::2, ::2])
-    assert not out[:, :8].any()
-    assert not out[:, 24:].any()
+@pytest.mark.parametrize(
+    ("described", "count"),
+    [
+        # torchvision's documentation
+        (TORCHVISION["resnet50"] | IMAGENET, 25_557_032),
+        (TORCHVISION["resnet101"] | IMAGENET, 44_549_160),
+        (TORCHVISION["resnet152"] | IMAGENET, 60_192_808),
+        (TORCHVISION["resnet18"] | IMAGENET, 11_689_512),
+        (TORCHVISION["resnet34"] | IMAGENET, 21_797_672),
+        # ResNet-50's and for each block of C channels two layers of C * C / 16 weights and C / 16 and C biases
+        (TORCHVISION["resnet50"] | IMAGENET | {"squeeze_excitation": True}, 28_088_024),
+        # study C, with option B and option A shortcuts
+        ({"blocks": [2, 2, 2, 2], "widths": [16, 32, 64, 128]}, 701_466),
+        ({"blocks": [2, 2, 2, 2], "widths": [16, 32, 64, 128], "shortcut": "identity"}, 690_266),
+        ({"blocks": [2, 2, 2, 2], "widths": [16, 32, 64, 128], "shortcut": "none"}, 690_266),
+    ],
+)
+def test_counts_are_the_published_ones(described, count):
+    with torch.device("meta"):
+        assert networks.parameter_count(networks.Network(Arch(**described))) == count
+
+
+def test_wrn_28_10_has_36_5_million_parameters():
+    with torch.device("meta"):
+        wide = networks.Network(Arch(blocks=[4, 4, 4], width_factor=10))
+    assert networks.parameter_count(wide) / 1e6 == pytest.approx(36.5, abs=0.05)
+
+
+@pytest.mark.parametrize("block", ["basic", "bottleneck"])
+@pytest.mark.parametrize("shortcut", ["none", "projection", "identity"])
+def test_every_kind_of_block_trains(block, shortcut):
+    described = {"blocks": [1, 1], "widths": [8, 24], "block": block, "shortcut": shortcut, "squeeze_excitation": True}
+    network = networks.build(Arch(**described, width_factor=2, groups=2 if block == "bottleneck" else 1), seed=0)
+    network(torch.randn(4, 3, 32, 32)).sum().backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())
 
 
 def test_feature_maps_halve_as_channels_double():

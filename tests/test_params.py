@@ -50,11 +50,36 @@ def test_the_committed_parameters_are_those_of_study_a():
         ({"train_size": 2001}, "train_size 2001 and val_size 0 do not fit the 2000 training images of synthetic"),
         ({"train_size": 1900, "val_size": 101}, "train_size 1900 and val_size 101 do not fit"),
         ({"warmup_epochs": 3}, "warmup_epochs is 3; legal is below epochs, 3"),
-        ({"arch": {"plain8": {"depth": 21}}}, "arch.plain8.depth is 21; legal is a whole number 6n+2: 8, 14, 20"),
+        ({"arch": {"plain8": {"depth": 21}}}, "arch.plain8.depth is 21; legal is a whole number 6n+2 (8, 14, 20"),
         ({"arch": {"plain8": {"depth": 2}}}, "arch.plain8.depth is 2; legal"),
         ({"arch": {"plain8": {"depth": 8, "shortcut": "skip"}}}, "arch.plain8.shortcut is 'skip'; legal is none"),
-        ({"arch": {"plain8": {"layers": 8}}}, "arch.plain8.depth is missing"),
-        ({"arch": {"plain8": 8}}, "arch.plain8 is 8; legal is an entry {depth, shortcut}"),
+        (
+            {"arch": {"plain8": {"layers": 8}}},
+            "arch.plain8.layers is 8, but there is no such key; legal are depth, blocks",
+        ),
+        ({"arch": {"plain8": {}}}, "arch.plain8 has neither of depth and blocks; legal is one of them"),
+        ({"arch": {"plain8": {"depth": 8, "blocks": [1]}}}, "arch.plain8 has both of depth and blocks"),
+        ({"arch": {"plain8": {"depth": 8, "block": "bottleneck"}}}, "arch.plain8.depth is 8; legal is"),
+        ({"arch": {"plain8": {"blocks": [1, 0]}}}, "arch.plain8.blocks.1 is 0; legal is a list of blocks a stage"),
+        ({"arch": {"plain8": {"blocks": [1, 1]}}}, "arch.plain8.widths is [16, 32, 64]; legal are 2, one a stage"),
+        ({"arch": {"plain8": {"depth": 8, "groups": 2}}}, "arch.plain8.groups is 2 with basic blocks; legal is 1"),
+        (
+            {"arch": {"plain8": {"blocks": [1, 1], "widths": [32, 16], "shortcut": "identity"}}},
+            "arch.plain8.shortcut is identity and widths fall, [32, 16]; legal are widths that do not",
+        ),
+        (
+            {
+                "arch": {
+                    "plain8": {"depth": 11, "block": "bottleneck", "groups": 2, "group_width": 1, "widths": [4, 6, 8]}
+                }
+            },
+            "arch.plain8.groups is 2; legal are divisors",
+        ),
+        (
+            {"variants": ["a"], "arch": {"a": {"depth": 8, "classes": 17}}},
+            "arch.a.classes is 17; legal is 10, the classes",
+        ),
+        ({"arch": {"plain8": 8}}, "arch.plain8 is 8; legal is an entry {depth, shortcut, ...}"),
     ],
 )
 def test_a_wrong_value_is_refused_with_key_value_and_what_is_legal(settings, changes, sentence):
