@@ -86,7 +86,8 @@ def figure(table: pd.DataFrame) -> Figure:
             rows = table[table["against"] == name]
             for axis, key in zip(column, ("seconds", "memory, MB"), strict=True):
                 axis.plot(rows["value"], rows[key], marker=marker, label=name.removeprefix("seeds, "))
-                axis.set(ylim=(0, None), xlim=(0, None), ylabel=key)
+                axis.set(ylim=(0, 1.1 * table.loc[table["against"].isin(names), key].max()), ylabel=key)
+                axis.set_xlim(0, 1.05 * rows["value"].max())
         column[1].set_xlabel(label)
     axes[0, 2].legend(frameon=False)
     return canvas
