@@ -45,6 +45,11 @@ ENVIRONMENT = {key: value for key, value in os.environ.items() if key not in ("C
 }
 
 
+def pytest_configure() -> None:
+    """Ctrl-C works in what tests start, also where pytest itself was started in the background and ignores it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("gpu") and not torch.cuda.is_available():
