@@ -252,10 +252,13 @@ def test_ctrl_c_ends_all_runs_side_by_side(tmp_path):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
+    try:
+        output, _ = process.communicate(timeout=60)
+        assert not working_in(folder)
+    finally:
+        kill_what_runs_in(folder)
     assert process.returncode != 0
     assert "all runs keep their whole epochs" in output
-    assert not working_in(folder)
 
 
 def test_a_smoke_run_leaves_the_workspace_alone_and_its_data_out_of_a_real_run(tmp_path):
