@@ -84,6 +84,8 @@ def figure(table: pd.DataFrame) -> Figure:
     ):
         for name, marker in zip(names, "os", strict=False):
             rows = table[table["against"] == name]
+            if rows.empty:
+                continue
             for axis, key in zip(column, ("seconds", "memory, MB"), strict=True):
                 axis.plot(rows["value"], rows[key], marker=marker, label=name.removeprefix("seeds, "))
                 axis.set(ylim=(0, 1.1 * table.loc[table["against"].isin(names), key].max()), ylabel=key)
