@@ -13,7 +13,8 @@ import pandas as pd
 import torch
 from ruamel.yaml import YAML
 
-from pipeline import device, records, synthetic
+from pipeline import device, synthetic
+from pipeline.catalogue import DataSet
 from pipeline.device import Compute
 from pipeline.readme import insert
 from pipeline.stage import StageError, write
@@ -79,7 +80,7 @@ def workspace(folder: Path, **changes: object) -> Path:
 
 def write_data(folder: Path, train: int = 50_000, test: int = 10_000) -> None:
     """A data set of CIFAR-10's size, generated: how long a step takes does not depend on what is in the images."""
-    synthetic.write_set(folder, records.Sizes(train, test))
+    synthetic.write_set(folder, DataSet(train, test))
     write(folder / "provenance.json", '{"dataset": "cifar10", "identity": "generated", "content_sha256": ""}')
 
 

@@ -7,31 +7,20 @@ A file is a row of records of 3,073 bytes: one label byte (0-9), then the 32 x 3
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.catalogue import CIFAR10_CLASSES as CLASSES
+from pipeline.catalogue import CIFAR10_FILES as FILES
+from pipeline.catalogue import DataSet
 from pipeline.stage import StageError
 
-CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-TRAIN_FILES = tuple(f"data_batch_{i}.bin" for i in range(1, 6))
-TEST_FILE = "test_batch.bin"
-FILES = (*TRAIN_FILES, TEST_FILE)
+*TRAIN_FILES, TEST_FILE = FILES
 SIDE = 32
 RECORD = 1 + 3 * SIDE * SIDE
 
 
-class Sizes(NamedTuple):
-    """Images in a data set: `train` over the five training files, `test` in the sixth."""
-
-    train: int
-    test: int
-
-
-DATASETS = {"cifar10": Sizes(50_000, 10_000), "synthetic": Sizes(2_000, 1_000)}
-
-
-def records_per_file(name: str, sizes: Sizes) -> int:
+def records_per_file(name: str, sizes: DataSet) -> int:
     return sizes.test if name == TEST_FILE else sizes.train // len(TRAIN_FILES)
 
 
@@ -63,7 +52,7 @@ def pack(images: np.ndarray, labels: np.ndarray) -> bytes:
 
 
 def content_sha256(folder: Path, files: Iterable[str] = FILES) -> str:
-    """Hex digest over the bytes of the six files in order, which identifies the data however it was packed.
+    """Hex digest over the bytes of `files` in order, which identifies the data however it was packed.
 
     Raises StageError if one is missing.
     """
@@ -72,5 +61,5 @@ def content_sha256(folder: Path, files: Iterable[str] = FILES) -> str:
         try:
             digest.update((folder / name).read_bytes())
         except FileNotFoundError:
-            raise StageError(f"{folder / name} is missing: a full set is {', '.join(FILES)}") from None
+            raise StageError(f"{folder / name} is missing: a full set is {', '.join(files)}") from None
     return digest.hexdigest()

@@ -2,7 +2,8 @@
 
 from conftest import ROOT
 
-from pipeline import download, records
+from pipeline import download, download_flowers, records
+from pipeline.catalogue import DATASETS
 
 CONTRACT = (ROOT / "data/README.md").read_text()
 
@@ -10,14 +11,15 @@ CONTRACT = (ROOT / "data/README.md").read_text()
 def test_source_and_checksums_are_those_of_the_code():
     assert download.URL in CONTRACT
     assert download.ARCHIVE_MD5 in CONTRACT
-    for sha256 in download.COPIES:
+    assert download_flowers.URL in CONTRACT
+    for sha256 in (*download.COPIES, *download_flowers.COPIES):
         assert sha256 in CONTRACT
 
 
 def test_counts_and_classes_are_those_of_the_code():
     for dataset, words in (("cifar10", "{:,} training images"), ("synthetic", "{:,} training and")):
-        assert words.format(records.DATASETS[dataset].train) in CONTRACT
-        assert f"{records.DATASETS[dataset].test:,} test images" in CONTRACT
+        assert words.format(DATASETS[dataset].train) in CONTRACT
+        assert f"{DATASETS[dataset].test:,} test images" in CONTRACT
     assert f"({' '.join(records.CLASSES)})" in CONTRACT
     assert f"records of {records.RECORD:,} bytes" in CONTRACT
     for name in (records.TRAIN_FILES[0], records.TRAIN_FILES[-1], records.TEST_FILE):

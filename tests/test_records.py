@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline import records
+from pipeline.catalogue import DATASETS
 from pipeline.stage import StageError
 
 
@@ -64,7 +65,7 @@ def test_the_content_hash_is_over_the_six_files_in_order(tmp_path):
 
 
 def test_the_declared_sizes_are_those_of_cifar10():
-    assert records.DATASETS["cifar10"] == (50_000, 10_000)
-    sizes = records.DATASETS["cifar10"]
+    sizes = DATASETS["cifar10"]
+    assert sizes[:2] == (50_000, 10_000)
     assert {records.records_per_file(name, sizes) for name in records.FILES} == {10_000}
     assert np.unique(records.CLASSES).size == 10
