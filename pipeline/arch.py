@@ -1,4 +1,4 @@
-"""A network described: an entry under arch in params.yaml.
+"""A network described, and what its weights start from: an entry under arch in params.yaml.
 
 The networks of He et al. 2016 for 32 x 32 images take one number, `depth`; `blocks` and `widths` spell out others, the
 ImageNet family among them. There are three extensions: wider stages (Wide ResNet, Zagoruyko and Komodakis 2016; its
@@ -41,6 +41,8 @@ class Arch(Model):
     groups: int = Field(1, ge=1, description="a whole number from 1 up")
     group_width: int = Field(4, ge=1, description="a whole number of channels from 1 up")
     squeeze_excitation: bool = Field(False, description="true or false")
+    start: Literal["random", "cifar10", "imagenet"] = Field("random", description="random, cifar10 or imagenet")
+    frozen: bool = Field(False, description="true (the classifier alone is trained) or false")
 
     @model_validator(mode="after")
     def _is_a_network(self) -> "Arch":
@@ -56,6 +58,8 @@ class Arch(Model):
             raise ValueError(f".groups is {self.groups} with basic blocks; legal is 1, or block: bottleneck")
         if any(self.inner(stage) % self.groups for stage in range(len(self.stages))):
             raise ValueError(f".groups is {self.groups}; legal are divisors of the channels in a block, {self.widths}")
+        if self.frozen and self.start == "random":
+            raise ValueError(".frozen is true with start: random; legal is false, or weights to start from")
         if self.shortcut == "identity" and any(b < a for a, b in zip(self.outputs, self.outputs[1:], strict=False)):
             raise ValueError(f".shortcut is identity and widths fall, {self.widths}; legal are widths that do not")
         return self

@@ -11,13 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline import records
+from pipeline import flowers, records
+from pipeline.catalogue import DATASETS, FLOWERS17_FILES
 from pipeline.stage import StageError
 
 
 @dataclass(frozen=True)
 class Images:
-    """`images` uint8 (N, 32, 32, 3), `labels` int64 (N,)."""
+    """`images` uint8 (N, H, W, 3), H = W; `labels` int64 (N,)."""
 
     images: Tensor
     labels: Tensor
@@ -42,9 +43,16 @@ class Draws:
     flips: Tensor
 
 
-def load(folder: Path, dataset: str) -> tuple[Images, Images]:
-    """Training and test images of the data set in `folder`. Raises StageError if a file is not as it must be."""
-    sizes = records.DATASETS[dataset]
+def load(folder: Path, dataset: str, seed: int) -> tuple[Images, Images]:
+    """Training and test images of the data set in `folder`; `seed` parts one that its makers have not.
+
+    Raises StageError if a file is not as it must be.
+    """
+    sizes = DATASETS[dataset]
+    if sizes.files == FLOWERS17_FILES:
+        images, labels = flowers.read(folder)
+        every = Images(torch.from_numpy(images), torch.from_numpy(labels))
+        return tuple(every[torch.from_numpy(part)] for part in flowers.split(labels, seed))
     files = [records.read(folder / name, records.records_per_file(name, sizes)) for name in records.FILES]
     *train, test = (Images(torch.from_numpy(images), torch.from_numpy(labels)) for images, labels in files)
     return Images(torch.cat([part.images for part in train]), torch.cat([part.labels for part in train])), test
@@ -91,12 +99,12 @@ def pad(images: Tensor, padding: int) -> Tensor:
     return torch.nn.functional.pad(images, (0, 0, padding, padding, padding, padding))
 
 
-def crop_and_flip(padded: Tensor, rows: Tensor, columns: Tensor, flips: Tensor) -> Tensor:
-    """From each padded image (N, H, W, 3) the 32 x 32 pixels at its row and column, mirrored where `flips` says."""
-    side = torch.arange(records.SIDE, device=padded.device)
-    across = torch.where(flips[:, None], side.flip(0), side)  # (N, 32)
+def crop_and_flip(padded: Tensor, side: int, rows: Tensor, columns: Tensor, flips: Tensor) -> Tensor:
+    """From each padded image (N, H, W, 3) the side x side pixels at its row and column, mirrored where `flips` says."""
+    down = torch.arange(side, device=padded.device)
+    across = torch.where(flips[:, None], down.flip(0), down)  # (N, side)
     batch = torch.arange(len(padded), device=padded.device)[:, None, None]
-    return padded[batch, (rows[:, None] + side)[:, :, None], (columns[:, None] + across)[:, None, :]]
+    return padded[batch, (rows[:, None] + down)[:, :, None], (columns[:, None] + across)[:, None, :]]
 
 
 def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:

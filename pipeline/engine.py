@@ -27,7 +27,8 @@ class Trainer:
 
     network: nn.Module
     optimiser: torch.optim.SGD
-    padded: Tensor  # uint8 (N, 32 + 2p, 32 + 2p, 3)
+    padded: Tensor  # uint8 (N, side + 2p, side + 2p, 3)
+    side: int  # of an image, in pixels
     labels: Tensor  # int64 (N,)
     inputs: Inputs
     compute: Compute
@@ -100,14 +101,14 @@ class Trainer:
         at = self.position + torch.arange(start, end, device=self.position.device)
         order, rows, columns, flips = self.draws[:, at]
         labels = self.labels[order]
-        images = dataset.crop_and_flip(self.padded[order], rows, columns, flips.bool())
+        images = dataset.crop_and_flip(self.padded[order], self.side, rows, columns, flips.bool())
         loss, logits = self.step(images, labels, self.world.size * (end - start) / size)
         self.total += loss.double() * (end - start)
         self.wrong += (logits.argmax(1) != labels).sum()
         self.position += size
 
     def step(self, images: Tensor, labels: Tensor, weight: float = 1.0) -> tuple[Tensor, Tensor]:
-        """One step of SGD on uint8 images (B, 32, 32, 3); the loss () and logits (B, 10) before it, detached.
+        """One step of SGD on uint8 images (B, side, side, 3); the loss () and logits (B, classes) before it, detached.
 
         The gradients are those of `weight` times the loss.
         """

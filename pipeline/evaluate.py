@@ -9,47 +9,48 @@ image in the order of the file, and the training history, copied from beside the
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from pipeline import dataset, device, networks, params, prediction, stage
+from pipeline.catalogue import DATASETS
 from pipeline.prediction import Inputs
-from pipeline.records import CLASSES
-from pipeline.stage import StageError
+from pipeline.stage import WEIGHTS, StageError
 
 
 def main() -> None:
-    variant, seed = stage.arguments(__doc__)
+    run = stage.arguments(__doc__)
     settings = params.load()
     compute = device.prepare(settings)
-    name = f"{variant}-{seed}"
-    network = networks.Network(settings.network(variant))
-    mean, std = networks.load_weights(network, stage.MODELS / name / "weights.safetensors")
+    network = networks.Network(settings.network(run.variant))
+    mean, std = networks.load_weights(network, stage.MODELS / run.name / WEIGHTS)
     network = network.to(compute.device)
-    test = dataset.load(stage.DATA, settings.dataset)[1].to(compute.device)
+    test = dataset.load(run.data, settings.dataset, run.seed)[1].to(compute.device)
     logits = prediction.predict(network, test.images, Inputs.of(mean, std, compute.device), compute)
     loss, error = prediction.score(logits, test.labels)
 
     actual, predicted = test.labels.cpu().numpy(), logits.argmax(1).cpu().numpy()
-    counts = confusion(actual, predicted)
-    history = pd.read_csv(history_file(name))
+    classes = DATASETS[settings.dataset].classes
+    counts = confusion(actual, predicted, len(classes))
+    history = pd.read_csv(history_file(run.name))
     metrics = {
         "test_error": round(error, 6),
         "test_loss": round(loss, 6) if math.isfinite(loss) else None,
         "diverged": bool(history[["train_loss", "test_loss"]].iloc[-1].isna().any()),
         "parameters": networks.parameter_count(network),
         "test_images": len(test),
-        "class_error": dict(zip(CLASSES, class_error(counts).round(6).tolist(), strict=True)),
-        "data": provenance(stage.DATA / "provenance.json"),
+        "class_error": dict(zip(classes, class_error(counts).round(6).tolist(), strict=True)),
+        "data": provenance(run.data / "provenance.json"),
     }
-    folder = stage.RUNS / name
-    stage.write(folder / "confusion.csv", confusion_table(counts).to_csv(index=False))
+    folder = stage.RUNS / run.name
+    stage.write(folder / "confusion.csv", confusion_table(counts, classes).to_csv(index=False))
     stage.write(folder / "predictions.csv", pd.DataFrame({"predicted": predicted}).to_csv(index=False))
-    stage.write(folder / "history.csv", history_file(name).read_bytes())
+    stage.write(folder / "history.csv", history_file(run.name).read_bytes())
     stage.write_json(folder / "metrics.json", metrics)
-    print(f"{name}: test error {error:.2f} %")
+    print(f"{run.name}: test error {error:.2f} %")
 
 
 def history_file(name: str) -> Path:
@@ -68,7 +69,7 @@ def provenance(path: Path) -> dict[str, str]:
         raise StageError(f"{path} is missing or damaged: run `dvc repro --force download`") from None
 
 
-def confusion(actual: np.ndarray, predicted: np.ndarray, classes: int = len(CLASSES)) -> np.ndarray:
+def confusion(actual: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
     """Counts (classes, classes): row the actual class, column the predicted one."""
     counts = np.zeros((classes, classes), np.int64)
     np.add.at(counts, (actual, predicted), 1)
@@ -80,9 +81,9 @@ def class_error(counts: np.ndarray) -> np.ndarray:
     return 100 * (1 - np.diag(counts) / counts.sum(1))
 
 
-def confusion_table(counts: np.ndarray) -> pd.DataFrame:
+def confusion_table(counts: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
     """counts (C, C) as rows of actual, predicted, count."""
-    rows = [(a, p, counts[i, j]) for i, a in enumerate(CLASSES) for j, p in enumerate(CLASSES)]
+    rows = [(a, p, counts[i, j]) for i, a in enumerate(classes) for j, p in enumerate(classes)]
     return pd.DataFrame(rows, columns=["actual", "predicted", "count"])
 
 

@@ -4,6 +4,7 @@ Parameter names are the usual ones (conv1, bn1, layer1.0.conv1, ..., fc), so tha
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -21,6 +22,7 @@ class Network(nn.Module):
     """A stem, stages of blocks, each but the first beginning with stride 2, global average pooling, one linear layer.
 
     Stages are named layer1, layer2, ... The stem is a 3x3 convolution, or for ImageNet 7x7 with stride 2 and pooling.
+    What is frozen has no gradients and keeps batch norm's running statistics: all but the classifier.
     """
 
     def __init__(self, arch: Arch, norm_layer: NormLayer = nn.BatchNorm2d) -> None:
@@ -41,6 +43,14 @@ class Network(nn.Module):
             self.stages.append(f"layer{stage + 1}")
             self.add_module(self.stages[-1], nn.Sequential(*blocks))
         self.fc = nn.Linear(inputs, arch.classes)
+        self.frozen = arch.frozen
+        if arch.frozen:
+            self.requires_grad_(False)
+            self.fc.requires_grad_(True)
+
+    def train(self, mode: bool = True) -> "Network":
+        """As of any module, but that what is frozen never trains."""
+        return super().train(mode and not self.frozen)
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalised images (N, 3, H, W) -> logits (N, classes)."""
@@ -76,15 +86,20 @@ def parameter_count(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def save_weights(network: nn.Module, path: Path, mean: list[float], std: list[float]) -> None:
-    """Write the state_dict as safetensors, with the input statistics (0-1 scale, RGB) that it was trained with."""
-    tensors = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
+def save_weights(tensors: Mapping[str, Tensor], path: Path, mean: list[float], std: list[float]) -> None:
+    """Write a state_dict as safetensors, with the input statistics (0-1 scale, RGB) that it was trained with."""
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
     inputs = json.dumps({"mean": mean, "std": std})  # one entry: safetensors writes several in a random order
     write(path, save(tensors, {"inputs": inputs}))
 
 
-def load_weights(network: nn.Module, path: Path) -> tuple[list[float], list[float]]:
-    """Fill `network` from `path`; mean and std of its inputs, three numbers each.
+def without_classifier(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """All tensors of a network but those of its last layer."""
+    return {name: tensor for name, tensor in tensors.items() if not name.startswith("fc.")}
+
+
+def load_weights(network: nn.Module, path: Path, classifier: bool = True) -> tuple[list[float], list[float]]:
+    """Fill `network`, or all of it but its classifier, from `path`; mean and std of its inputs, three numbers each.
 
     Raises StageError if the file is missing, damaged, or of another network.
     """
@@ -92,12 +107,12 @@ def load_weights(network: nn.Module, path: Path) -> tuple[list[float], list[floa
         with safe_open(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
             inputs = json.loads((file.metadata() or {})["inputs"])
+        if not classifier:
+            tensors |= {"fc.weight": network.fc.weight, "fc.bias": network.fc.bias}
         network.load_state_dict(tensors)
         return inputs["mean"], inputs["std"]
     except FileNotFoundError:
-        raise StageError(
-            f"{path} is missing: run `dvc repro` to train it, or `dvc checkout` if it was trained"
-        ) from None
+        raise StageError(f"{path} is missing: run `dvc repro` to make it, or `dvc checkout` if it was made") from None
     except (SafetensorError, KeyError, ValueError) as error:
         raise StageError(f"{path} is damaged, no safetensors file of ours: {error}") from None
     except RuntimeError as error:

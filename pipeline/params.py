@@ -12,7 +12,7 @@ from ruamel.yaml import YAML  # YAML 1.2, as DVC reads it: PyYAML takes the 1e-0
 from ruamel.yaml.error import YAMLError
 
 from pipeline.arch import Arch, Model
-from pipeline.records import CLASSES, DATASETS
+from pipeline.catalogue import DATASETS
 from pipeline.stage import StageError
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower-case letters, digits and underscores")]
@@ -23,7 +23,10 @@ Seed = Annotated[int, Field(ge=0, lt=2**32, description="whole numbers from 0 to
 class Params(Model):
     """All of params.yaml. `train_error` and the like are in percent wherever they appear; lr is SGD's step size."""
 
-    dataset: Literal["cifar10", "synthetic"] = Field(description="cifar10 or synthetic")
+    dataset: Literal["cifar10", "synthetic", "flowers17", "synthetic_flowers17"] = Field(
+        description=", ".join(DATASETS)
+    )
+    image_size: int = Field(ge=32, le=500, description="a whole number of pixels from 32 to 500")
     train_size: int = Field(ge=1, description="a whole number from 1 up")
     val_size: int = Field(ge=0, description="a whole number from 0 up")
     crop_padding: int = Field(ge=0, le=32, description="a whole number of pixels from 0 to 32")
@@ -60,19 +63,21 @@ class Params(Model):
                 raise ValueError(f"{key} names {twice[0]} twice; legal is each at most once")
         if self.lr_milestones != sorted(self.lr_milestones):
             raise ValueError(f"lr_milestones is {self.lr_milestones}; legal are increasing fractions")
+        data = DATASETS[self.dataset]
+        if data.side not in (None, self.image_size):
+            raise ValueError(f"image_size is {self.image_size}; legal is {data.side}, the size of {self.dataset}")
         for variant in self.variants:
             if variant not in self.arch:
                 raise ValueError(f"variants names {variant}, which arch lacks; legal are {', '.join(self.arch)}")
-            if self.arch[variant].classes != len(CLASSES):
+            if self.arch[variant].classes != len(data.classes):
                 raise ValueError(
-                    f"arch.{variant}.classes is {self.arch[variant].classes}; legal is {len(CLASSES)}, the classes of "
-                    f"{self.dataset}"
+                    f"arch.{variant}.classes is {self.arch[variant].classes}; legal is {len(data.classes)}, the "
+                    f"classes of {self.dataset}"
                 )
-        available = DATASETS[self.dataset].train
-        if self.train_size + self.val_size > available:
+        if self.train_size + self.val_size > data.train:
             raise ValueError(
-                f"train_size {self.train_size} and val_size {self.val_size} do not fit the {available} training images "
-                f"of {self.dataset}; legal is a sum up to {available}"
+                f"train_size {self.train_size} and val_size {self.val_size} do not fit the {data.train} training "
+                f"images of {self.dataset}; legal is a sum up to {data.train}"
             )
         if self.warmup_epochs and self.warmup_epochs >= self.epochs:
             raise ValueError(f"warmup_epochs is {self.warmup_epochs}; legal is below epochs, {self.epochs}")

@@ -31,7 +31,7 @@ class Inputs:
 
 @torch.no_grad()
 def predict(network: nn.Module, images: Tensor, inputs: Inputs, compute: Compute) -> Tensor:
-    """Logits, float32 (N, 10), of uint8 images (N, 32, 32, 3), batch norm with its running statistics."""
+    """Logits, float32 (N, classes), of uint8 images (N, H, W, 3), batch norm with its running statistics."""
     network.eval()
     with compute.autocast():
         return torch.cat([network(inputs(batch)).float() for batch in images.split(PREDICTION_BATCH)])

@@ -8,10 +8,12 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 DATA = Path("data/cifar10")
 MODELS = Path("data/models")  # a folder a run: <variant>-<seed>
+STARTS = Path("data/starts")  # a folder a variant: the weights that its runs begin with
+WEIGHTS = "weights.safetensors"  # in each of both
 RUNS = Path("reports/runs")  # likewise
 
 
@@ -35,13 +37,27 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(130)
 
 
-def arguments(doc: str | None) -> tuple[str, int]:
-    """Variant and seed from the command line of a stage that works on one run; exits if they are not of that form."""
+class Run(NamedTuple):
+    """What a stage that works on one run is told: which one, and the folder with the data set."""
+
+    variant: str
+    seed: int
+    data: Path
+
+    @property
+    def name(self) -> str:
+        """What its folders are called."""
+        return f"{self.variant}-{self.seed}"
+
+
+def arguments(doc: str | None) -> Run:
+    """The command line of a stage that works on one run; exits if it is not of that form."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("variant", help="a name under arch in params.yaml")
     parser.add_argument("seed", type=_seed, help="a whole number from 0 up")
+    parser.add_argument("--data", type=Path, default=DATA, help=f"the folder with the data set ({DATA})")
     args = parser.parse_args()
-    return args.variant, args.seed
+    return Run(args.variant, args.seed, args.data)
 
 
 def _seed(text: str) -> int:

@@ -15,19 +15,20 @@ import pandas as pd
 import torch
 
 from pipeline import dataset, device, distributed, networks, params, records, stage
+from pipeline.catalogue import DATASETS
 from pipeline.checkpoint import Scratch, fingerprint
 from pipeline.dataset import Images
 from pipeline.distributed import World
 from pipeline.engine import Trainer
 from pipeline.fit import fit
 from pipeline.prediction import Inputs, Scorer
-from pipeline.stage import StageError
+from pipeline.stage import WEIGHTS, StageError
 
 
 def main() -> None:
-    variant, seed = stage.arguments(__doc__)
+    run = stage.arguments(__doc__)
     settings = params.load()
-    arch = settings.network(variant)
+    arch = settings.network(run.variant)
     compute = device.prepare(settings)
     with distributed.world(compute.device) as world:
         if world.size != settings.processes:
@@ -35,31 +36,35 @@ def main() -> None:
                 f"processes is {settings.processes} in params.yaml; legal is what was started, {world.size}"
             )
         environment = device.environment(compute, world.size)
-        train, test = dataset.load(stage.DATA, settings.dataset)
+        train, test = dataset.load(run.data, settings.dataset, run.seed)
         train, val = dataset.split(train, settings.train_size, settings.val_size)
-        mean, std = dataset.statistics(train.images)
-        inputs = Inputs.of(mean, std, compute.device)
         norm_layer = world.norm_layer(settings.sync_batchnorm, compute.device)
-        network = networks.build(arch, seed, norm_layer).to(compute.device)
+        network = networks.build(arch, run.seed, norm_layer).to(compute.device)
+        if arch.start == "random":
+            mean, std = dataset.statistics(train.images)
+        else:  # what it was trained with stays
+            mean, std = networks.load_weights(network, stage.STARTS / run.variant / WEIGHTS, classifier=False)
+        inputs = Inputs.of(mean, std, compute.device)
         trainer = make_trainer(network, train, inputs, compute, settings, world)
 
-        name = f"{variant}-{seed}"
         facts = settings.model_dump(exclude={"seeds", "variants", "arch"}) | environment
-        data = records.content_sha256(stage.DATA)
-        facts |= {"variant": variant, "seed": seed, "arch": arch.model_dump(), "data": data}
-        scratch = Scratch(name, fingerprint(facts))
+        facts |= {"variant": run.variant, "seed": run.seed, "arch": arch.model_dump()}
+        facts["data"] = records.content_sha256(run.data, DATASETS[settings.dataset].files)
+        if arch.start != "random":
+            facts["start"] = records.content_sha256(stage.STARTS / run.variant, [WEIGHTS])
+        scratch = Scratch(run.name, fingerprint(facts))
         with scratch if world.first else nullcontext():
             scorers = {
                 part: Scorer(network, images.to(compute.device), inputs, compute)
                 for part, images in (("val", val), ("test", test))
                 if world.first and len(images)
             }
-            progress = fit(trainer, settings, seed, scorers, scratch, environment)
+            progress = fit(trainer, settings, run.seed, scorers, scratch, environment)
             if world.first:
-                model = stage.MODELS / name
-                networks.save_weights(network, model / "weights.safetensors", mean, std)
+                model = stage.MODELS / run.name
+                networks.save_weights(network.state_dict(), model / WEIGHTS, mean, std)
                 stage.write(model / "history.csv", pd.DataFrame(progress.history).to_csv(index=False, na_rep="nan"))
-                stage.write_json(stage.RUNS / name / "environment.json", {"sessions": progress.sessions})
+                stage.write_json(stage.RUNS / run.name / "environment.json", {"sessions": progress.sessions})
                 scratch.remove()
 
 
@@ -71,12 +76,12 @@ def make_trainer(
     settings: params.Params,
     world: World,
 ) -> Trainer:
-    """`network` with SGD over all its parameters (weight decay on batch norm and bias too) and its padded images.
+    """`network` with SGD over all that is not frozen (weight decay on batch norm and bias too) and its padded images.
 
     Raises StageError if a batch has fewer images than there are processes.
     """
     optimiser = torch.optim.SGD(
-        network.parameters(),
+        [parameter for parameter in network.parameters() if parameter.requires_grad],
         lr=settings.lr,
         momentum=settings.momentum,
         nesterov=settings.nesterov,
@@ -86,7 +91,16 @@ def make_trainer(
     train = train.to(compute.device)
     padded = dataset.pad(train.images, settings.crop_padding)
     trainer = Trainer(
-        network, optimiser, padded, train.labels, inputs, compute, settings.batch_size, settings.label_smoothing, world
+        network,
+        optimiser,
+        padded,
+        train.images.shape[1],
+        train.labels,
+        inputs,
+        compute,
+        settings.batch_size,
+        settings.label_smoothing,
+        world,
     )
     smallest = min(trainer.sizes())
     if smallest < world.size:

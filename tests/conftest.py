@@ -6,6 +6,7 @@ pytest -m "not slow"      # without the whole pipelines
 
 import copy
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -91,7 +92,7 @@ def workspace(tmp_path: Path, committed: dict, generated: Path, monkeypatch: pyt
 def make(settings: Params, folder: Path, variant: str = "resnet8", seed: int = 0, world: World = World()) -> Trainer:  # noqa: B008
     """A trainer on the data in `folder`: what train's main sets up."""
     compute = device.prepare(settings)
-    images, _ = dataset.split(dataset.load(folder, settings.dataset)[0], settings.train_size, settings.val_size)
+    images, _ = dataset.split(dataset.load(folder, settings.dataset, seed)[0], settings.train_size, settings.val_size)
     inputs = Inputs.of(*dataset.statistics(images.images), compute.device)
     network = networks.build(
         settings.network(variant), seed, world.norm_layer(settings.sync_batchnorm, compute.device)
@@ -137,14 +138,18 @@ def sh(folder: Path, command: str, code: int | None = 0, **environment: str) -> 
     return output
 
 
-def clone(folder: Path, **changes: object) -> Path:
-    """A clone of the working tree as it is, with small parameters, committed on main."""
+def clone(folder: Path, studies: bool = False, **changes: object) -> Path:
+    """A clone of the working tree as it is, with small parameters, committed on main; of study A alone, or of all."""
     files = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True).splitlines()
     for name in files:
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
     change_params(folder, **(SMALL | changes))
+    if not studies:
+        shutil.rmtree(folder / "studies")
+        text = (folder / "README.md").read_text()
+        (folder / "README.md").write_text(re.sub(r"## Two more studies.*?(?=## Less or more)", "", text, flags=re.S))
     sh(folder, "git init -q -b main && git config user.name Tester && git config user.email tester@example.org")
     commit(folder, "Start")
     return folder

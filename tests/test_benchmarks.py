@@ -60,13 +60,15 @@ def test_stages_are_all_measured(tmp_path, monkeypatch):
 
 def test_the_conventional_loop_augments_as_ours_does(generated):
     """Every image that it makes is one of those that ours can make of the same image."""
-    train, _ = dataset.load(generated, "synthetic")
+    train, _ = dataset.load(generated, "synthetic", 0)
     mean, std = dataset.statistics(train.images)
     data = AugmentedImages(train.images.numpy(), train.labels.numpy(), mean, std)
     padded = dataset.pad(train.images[:1], 4)
     inputs = [part.float() for part in (torch.tensor(mean), torch.tensor(std))]
     places = torch.cartesian_prod(*(torch.arange(n) for n in (9, 9, 2)))
-    crops = dataset.crop_and_flip(padded.expand(len(places), -1, -1, -1), places[:, 0], places[:, 1], places[:, 2] > 0)
+    crops = dataset.crop_and_flip(
+        padded.expand(len(places), -1, -1, -1), 32, places[:, 0], places[:, 1], places[:, 2] > 0
+    )
     possible = dataset.normalise(crops, *inputs)
     for _ in range(20):
         image, label = data[0]

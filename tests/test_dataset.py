@@ -29,7 +29,7 @@ def slow_crop(image: np.ndarray, padding: int, row: int, column: int, flip: bool
 @pytest.mark.parametrize("padding", [0, 1, 4])
 def test_augmentation_equals_a_loop_over_pixels(images, padding):
     draws = dataset.draw(seed=3, epoch=1, count=40, padding=padding, flip=True)
-    fast = dataset.crop_and_flip(dataset.pad(images, padding), draws.rows, draws.columns, draws.flips)
+    fast = dataset.crop_and_flip(dataset.pad(images, padding), 32, draws.rows, draws.columns, draws.flips)
     for i in range(40):
         slow = slow_crop(images[i].numpy(), padding, int(draws.rows[i]), int(draws.columns[i]), bool(draws.flips[i]))
         assert np.array_equal(fast[i].numpy(), slow)
@@ -47,7 +47,7 @@ def test_offsets_and_flips_are_uniform_and_each_image_comes_once():
 
 def test_without_padding_and_flips_nothing_changes(images):
     draws = dataset.draw(0, 0, 40, padding=0, flip=False)
-    assert torch.equal(dataset.crop_and_flip(images, draws.rows, draws.columns, draws.flips), images)
+    assert torch.equal(dataset.crop_and_flip(images, 32, draws.rows, draws.columns, draws.flips), images)
 
 
 def test_draws_depend_on_seed_and_epoch_alone():
@@ -93,7 +93,7 @@ def test_more_images_than_there_are_is_refused():
 
 
 def test_the_files_are_read_in_order(generated):
-    train, test = dataset.load(generated, "synthetic")
+    train, test = dataset.load(generated, "synthetic", 0)
     assert (train.images.shape, test.images.shape) == ((2000, 32, 32, 3), (1000, 32, 32, 3))
     assert train.images.dtype == torch.uint8
     raw = np.fromfile(generated / "data_batch_2.bin", np.uint8)

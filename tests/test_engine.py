@@ -28,7 +28,7 @@ def fake_trainer(settings: Params, count: int, name: str) -> Trainer:
         inputs = Inputs(torch.empty(3), torch.empty(3))
     optimiser = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4, fused=True)
     compute = Compute(torch.device(name), settings.precision, 1)
-    return Trainer(network, optimiser, padded, labels, inputs, compute, settings.batch_size, 0.0)
+    return Trainer(network, optimiser, padded, 32, labels, inputs, compute, settings.batch_size, 0.0)
 
 
 def test_steps_are_sgd_with_momentum_and_weight_decay(settings, generated):

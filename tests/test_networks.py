@@ -127,7 +127,7 @@ def test_weights_go_to_a_file_and_back(tmp_path):
     network = networks.build(Arch(depth=8), seed=0)
     network(torch.randn(8, 3, 32, 32))  # moves batch norm's statistics
     path = tmp_path / "weights.safetensors"
-    networks.save_weights(network, path, [0.1, 0.2, 0.3], [1 / 3, 0.5, 0.6])
+    networks.save_weights(network.state_dict(), path, [0.1, 0.2, 0.3], [1 / 3, 0.5, 0.6])
     other = networks.build(Arch(depth=8), seed=1)
     assert networks.load_weights(other, path) == ([0.1, 0.2, 0.3], [1 / 3, 0.5, 0.6])
     for name, tensor in network.state_dict().items():
@@ -137,7 +137,7 @@ def test_weights_go_to_a_file_and_back(tmp_path):
 def test_a_file_of_weights_is_the_same_bytes_each_time(tmp_path):
     network = networks.build(Arch(depth=8), seed=0)
     for attempt in range(8):  # safetensors' metadata has a random order as soon as there are two entries
-        networks.save_weights(network, tmp_path / f"{attempt}", [0.1, 0.2, 0.3], [0.4, 0.5, 0.6])
+        networks.save_weights(network.state_dict(), tmp_path / f"{attempt}", [0.1, 0.2, 0.3], [0.4, 0.5, 0.6])
     assert len({(tmp_path / f"{attempt}").read_bytes() for attempt in range(8)}) == 1
 
 
@@ -146,7 +146,7 @@ def test_missing_damaged_and_foreign_weights_are_refused(tmp_path):
     path = tmp_path / "weights.safetensors"
     with pytest.raises(StageError, match=r"weights.safetensors is missing: run `dvc repro`"):
         networks.load_weights(network, path)
-    networks.save_weights(network, path, [0.0] * 3, [1.0] * 3)
+    networks.save_weights(network.state_dict(), path, [0.0] * 3, [1.0] * 3)
     whole = path.read_bytes()
     for damaged in (whole[:-7], whole[: len(whole) // 2], b"", b"\0" * 100):
         path.write_bytes(damaged)

@@ -36,7 +36,7 @@ def test_the_committed_parameters_are_those_of_study_a():
         ({"momentum": 1.0}, "momentum is 1.0; legal is a number from 0 to below 1"),
         ({"nesterov": 1}, "nesterov is 1; legal is true or false"),
         ({"nesterov": True, "momentum": 0.0}, "nesterov is true; legal is only with momentum above 0"),
-        ({"dataset": "mnist"}, "dataset is 'mnist'; legal is cifar10 or synthetic"),
+        ({"dataset": "mnist"}, "dataset is 'mnist'; legal is cifar10, synthetic, flowers17"),
         ({"precision": "fp16"}, "precision is 'fp16'; legal is auto, bf16 or fp32"),
         ({"device": "tpu"}, "device is 'tpu'; legal is auto, cpu, cuda or cuda:0"),
         ({"threads": -1}, "threads is -1; legal is a whole number from 1 up, or 0"),
@@ -78,6 +78,20 @@ def test_the_committed_parameters_are_those_of_study_a():
         (
             {"variants": ["a"], "arch": {"a": {"depth": 8, "classes": 17}}},
             "arch.a.classes is 17; legal is 10, the classes",
+        ),
+        ({"image_size": 64}, "image_size is 64; legal is 32, the size of synthetic"),
+        ({"image_size": 8}, "image_size is 8; legal is a whole number of pixels from 32 to 500"),
+        (
+            {"dataset": "flowers17", "variants": ["a"], "arch": {"a": {"depth": 8, "classes": 17}}, "train_size": 1089},
+            "train_size 1089 and val_size 0 do not fit the 1088 training images of flowers17",
+        ),
+        (
+            {"arch": {"plain8": {"depth": 8, "frozen": True}}},
+            "arch.plain8.frozen is true with start: random; legal is false, or weights to start from",
+        ),
+        (
+            {"arch": {"plain8": {"depth": 8, "start": "here"}}},
+            "arch.plain8.start is 'here'; legal is random, cifar10 or",
         ),
         ({"arch": {"plain8": 8}}, "arch.plain8 is 8; legal is an entry {depth, shortcut, ...}"),
     ],

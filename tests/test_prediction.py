@@ -21,7 +21,7 @@ def test_loss_and_error_equal_numpys():
 
 def test_a_prediction_does_not_depend_on_its_neighbours(settings, generated):
     trainer = make(settings(), generated)
-    _, test = dataset.load(generated, "synthetic")
+    _, test = dataset.load(generated, "synthetic", 0)
     whole = prediction.predict(trainer.network, test.images, trainer.inputs, trainer.compute)
     assert whole.shape == (1000, 10)
     alone = prediction.predict(trainer.network, test.images[500:501], trainer.inputs, trainer.compute)
@@ -29,7 +29,7 @@ def test_a_prediction_does_not_depend_on_its_neighbours(settings, generated):
 
 
 def test_bf16_is_near_fp32(settings, generated):
-    _, test = dataset.load(generated, "synthetic")
+    _, test = dataset.load(generated, "synthetic", 0)
     both = [make(settings(precision=precision), generated) for precision in ("fp32", "bf16")]
     exact, rounded = (prediction.predict(t.network, test.images, t.inputs, t.compute) for t in both)
     assert rounded.dtype == torch.float32
@@ -44,7 +44,7 @@ def test_inputs_are_normalised_on_the_0_1_scale():
 
 def test_a_scorer_tells_of_the_network_as_it_is_now(settings, generated):
     trainer = make(settings(), generated)
-    _, test = dataset.load(generated, "synthetic")
+    _, test = dataset.load(generated, "synthetic", 0)
     scorer = Scorer(trainer.network, test, trainer.inputs, trainer.compute)
     for epoch in range(2):
         trainer.epoch(dataset.draw(0, epoch, 200, 4, True), 0.1)
