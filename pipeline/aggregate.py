@@ -1,12 +1,15 @@
 """Stage aggregate: from the runs of the declared grid to tables beside the published values.
 
     python -m pipeline.aggregate
+    python -m pipeline.aggregate --claims claims.yaml
 
-Writes reports/{results.csv, effects.csv, results.md, metrics.json, curves.csv, confusion.csv}. Test errors are those
-of the last epoch, in percent; the best epoch stands beside for comparison only, since choosing it would be selection on
-the test set. A run of the grid that is missing, or was trained on another schedule, is an error that names it. 0.5 s.
+Writes reports/{results.csv, effects.csv, results.md, metrics.json, curves.csv, confusion.csv}; with a file of claims
+reports/claims.csv in place of the effects, which are study A's. Test errors are those of the last epoch, in percent;
+the best epoch stands beside for comparison only, since choosing it would be selection on the test set. A run of the
+grid that is missing, or was trained on another schedule, is an error that names it. 0.5 s; a second more with claims.
 """
 
+import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline import params, stage
+from pipeline import claims, params, published, stage, verdicts
 from pipeline.effects import compare
 from pipeline.params import Params
 from pipeline.schedule import learning_rate
@@ -22,23 +25,47 @@ from pipeline.stage import StageError
 from pipeline.tables import markdown
 
 REPORTS = Path("reports")
-PUBLISHED = Path("data/published.csv")
 FIXED_ERRORS = (50, 40, 30, 20, 15, 10)  # percent; epochs to reach them tell how fast a network converges
 SOURCES = {"paper": "He et al. 2016", "study_a": "study A"}
 
 
 def main() -> None:
+    args = arguments()
     settings = params.load()
     runs, curves, confusion = load_grid(settings)
-    published = load_published(PUBLISHED)
-    results = tabulate(runs, settings, published)
-    effects = compare(results, settings.dataset, settings.epochs)
-    tables = {"results": results, "effects": effects, "curves": curves, "confusion": confusion}
+    results = tabulate(runs, settings, published.load(args.published))
+    if args.claims:
+        judged = verdicts.judge(claims.load(args.claims), settings, runs, curves, sizes(runs, args.family))
+        tables = {"claims": judged}
+        content = metrics(results) | {"claims": verdicts.counts(judged)}
+    else:
+        judged = compare(results, settings.dataset, settings.epochs)
+        tables = {"effects": judged}
+        content = metrics(results, judged)
+    tables |= {"results": results, "curves": curves, "confusion": confusion}
     for name, table in tables.items():
         stage.write(REPORTS / f"{name}.csv", table.to_csv(index=False, float_format="%.10g", lineterminator="\n"))
-    stage.write(REPORTS / "results.md", markdown(results, effects, settings))
-    stage.write_json(REPORTS / "metrics.json", metrics(results, effects))
+    stage.write(REPORTS / "results.md", markdown(results, judged, settings))
+    stage.write_json(REPORTS / "metrics.json", content)
     print(results[["variant", "runs", "test_error", "test_error_sd"]].to_string(index=False))
+
+
+def arguments() -> argparse.Namespace:
+    """The command line: files that are not the study's own runs."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--published", type=Path, default=published.TABLE, help=f"published values ({published.TABLE})")
+    parser.add_argument("--claims", type=Path, help="a file of claims to judge")
+    parser.add_argument("--family", type=Path, help="a table of networks whose parameters claims are about")
+    return parser.parse_args()
+
+
+def sizes(runs: pd.DataFrame, family: Path | None) -> dict[str, int]:
+    """Parameters by variant, and by network of the `family` table if one is given."""
+    count = dict(zip(runs["variant"], runs["parameters"], strict=True))
+    if family:
+        table = pd.read_csv(family)
+        count |= dict(zip(table["network"], table["parameters"], strict=True))
+    return count
 
 
 def load_grid(settings: Params) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -93,15 +120,7 @@ def summarise(history: pd.DataFrame) -> dict[str, Any]:
     return row
 
 
-def load_published(path: Path) -> pd.DataFrame:
-    """Published test errors in percent: columns net, test_error, sd, runs, source, protocol."""
-    table = pd.read_csv(path)
-    accuracy = table["metric"] == "test_accuracy"
-    table["test_error"] = np.where(accuracy, 100 - table["value"], table["value"]).round(4)
-    return table.loc[accuracy | (table["metric"] == "test_error")].drop(columns=["metric", "value"])
-
-
-def tabulate(runs: pd.DataFrame, settings: Params, published: pd.DataFrame) -> pd.DataFrame:
+def tabulate(runs: pd.DataFrame, settings: Params, known: pd.DataFrame) -> pd.DataFrame:
     """One row a variant: mean and sample standard deviation over seeds, beside published errors of that network."""
     rows = []
     for variant in settings.variants:
@@ -118,7 +137,7 @@ def tabulate(runs: pd.DataFrame, settings: Params, published: pd.DataFrame) -> p
         keys += ["val_error"] if "val_error" in group else []
         row |= {key: group[key].mean(skipna=False) for key in keys}  # epochs_to: empty unless all runs get there
         for source, begins in SOURCES.items():
-            match = published[(published["net"] == net) & published["source"].str.startswith(begins)]
+            match = known[(known["net"] == net) & known["source"].str.startswith(begins)]
             row[source] = match["test_error"].iloc[0] if len(match) else np.nan
         if arch.shortcut == "identity":
             row["study_a"] = np.nan  # it has projections
@@ -126,12 +145,14 @@ def tabulate(runs: pd.DataFrame, settings: Params, published: pd.DataFrame) -> p
     return pd.DataFrame(rows).round(6)
 
 
-def metrics(results: pd.DataFrame, effects: pd.DataFrame) -> dict[str, dict[str, float | None]]:
+def metrics(results: pd.DataFrame, effects: pd.DataFrame | None = None) -> dict[str, dict[str, float | None]]:
     """What `dvc metrics diff` compares: errors a variant, then the effects but one, by the variant each is of."""
     content: dict[str, dict[str, float | None]] = {}
     for _, row in results.iterrows():
         keys = [key for key in ("test_error", "val_error", "train_error") if key in row]
         content[row["variant"]] = {key: number(row[key]) for key in keys}
+    if effects is None:
+        return content
     for _, row in effects[effects["effect"] != "gain_growth"].iterrows():  # follows from the gains
         content.setdefault(row["effect"], {})[row["of"]] = number(row["ours"])
     return content

@@ -12,7 +12,7 @@ def percent(mean: float, sd: float = np.nan, runs: int = 1) -> str:
     """`8.31 ± 0.20 (3)`: mean and sample standard deviation over that many runs; `8.31 (1)` for one run."""
     if not np.isfinite(mean):
         return "–"
-    return f"{mean:.2f} ± {sd:.2f} ({runs})" if np.isfinite(sd) else f"{mean:.2f} ({runs})"
+    return f"{value(mean)} ± {sd:.2f} ({runs})" if np.isfinite(sd) else f"{value(mean)} ({runs})"
 
 
 def value(number: float, form: str = ".2f") -> str:
@@ -22,7 +22,7 @@ def value(number: float, form: str = ".2f") -> str:
 
 def results_table(results: pd.DataFrame) -> pd.DataFrame:
     """results.csv for the eye: errors in percent, last epoch, mean ± sd (runs)."""
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "network": results["variant"] + np.where(results["diverged"] > 0, " (diverged)", ""),
             "layers": results["depth"],
@@ -36,6 +36,7 @@ def results_table(results: pd.DataFrame) -> pd.DataFrame:
             "study A %": results["study_a"].map(value),
         }
     )
+    return table if results["net"].any() else table.drop(columns=["paper %", "study A %"])
 
 
 def effects_table(effects: pd.DataFrame) -> pd.DataFrame:
@@ -50,25 +51,58 @@ def effects_table(effects: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns | {"verdict": effects["verdict"]})
 
 
+def claims_table(claims: pd.DataFrame) -> pd.DataFrame:
+    """claims.csv for the eye: mean ± sd (n) beside what is published, the verdict and why."""
+    ours = [
+        percent(row.ours, row.sd, int(row.n)) if row.n > 0 else value(row.ours)
+        for row in claims[["ours", "sd", "n"]].fillna({"n": 0}).itertuples(index=False)
+    ]
+    return pd.DataFrame(
+        {
+            "claim": claims["statement"],
+            "measured as": claims["measured"],
+            "ours": ours,
+            "published": [value(number, "g") for number in claims["published"]],
+            "verdict": claims["verdict"],
+            "why": claims["reason"],
+        }
+    )
+
+
+def accuracy_table(curves: pd.DataFrame, epochs: list[int]) -> pd.DataFrame:
+    """Accuracy in training and in test after some epochs, and the gap between them, mean ± sd (runs)."""
+    rows = []
+    for (variant, epoch), group in curves[curves["epoch"].isin(epochs)].groupby(["variant", "epoch"], sort=False):
+        gap = group["test_error"] - group["train_error"]
+        columns = {"training accuracy %": 100 - group["train_error"], "test accuracy %": 100 - group["test_error"]}
+        columns["gap, points"] = gap
+        shown = {name: percent(column.mean(), column.std(), len(column)) for name, column in columns.items()}
+        rows.append({"network": variant, "epoch": epoch} | shown)
+    return pd.DataFrame(rows)
+
+
 def convergence_table(results: pd.DataFrame) -> pd.DataFrame:
     """First epoch whose test error is at or below a fixed one, mean over runs; a dash where not all runs get there."""
     columns = [column for column in results.columns if column.startswith("epochs_to_")]
     table = pd.DataFrame({"network": results["variant"]})
     for column in columns:
-        table[f"≤ {column.removeprefix('epochs_to_')} %"] = results[column].map(lambda x: value(x, "g"))
+        table[f"≤ {column.removeprefix('epochs_to_')} %"] = results[column].map(lambda x: value(x, ".3g"))
     best = zip(results["best_test_error"], results["best_epoch"], strict=True)
-    table["best epoch"] = [f"{value(error)} % in {epoch:g}" for error, epoch in best]
+    table["best epoch"] = [f"{value(error)} % in {epoch:.3g}" for error, epoch in best]
     table["last epoch"] = [f"{value(error)} %" for error in results["test_error"]]
     return table
 
 
-def markdown(results: pd.DataFrame, effects: pd.DataFrame, settings: Params) -> str:
-    """results.md: the claims, the table of networks, and what was run."""
+def markdown(results: pd.DataFrame, judged: pd.DataFrame, settings: Params) -> str:
+    """results.md: the claims or effects, the table of networks, and what was run."""
     seeds = ", ".join(map(str, settings.seeds))
     epochs = f"{settings.epochs} epoch{'s' if settings.epochs > 1 else ''} a network"
     run = f"{epochs}, seed{'s' if len(settings.seeds) > 1 else ''} {seeds}, last epoch"
-    note = f"Run: `{settings.dataset}`, {run}. Effects are differences of test errors in points."
-    parts = [pipes(effects_table(effects))] if len(effects) else []
+    note = f"Run: `{settings.dataset}`, {run}."
+    if "effect" in judged:
+        note += " Effects are differences of test errors in points."
+    table = effects_table if "effect" in judged else claims_table
+    parts = [pipes(table(judged))] if len(judged) else []
     return "\n\n".join([*parts, pipes(results_table(results)), note]) + "\n"
 
 

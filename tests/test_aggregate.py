@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, change_params, refused, run
+from conftest import change_params, refused, run
 
-from pipeline import aggregate
 from pipeline.schedule import learning_rate
 
 ERRORS = {  # test error by epoch
@@ -173,7 +172,21 @@ def test_what_lies_in_the_folder_beyond_the_grid_does_not_count(grid):
     assert aggregated()[0].equals(before)
 
 
-def test_published_errors_and_accuracies_are_one_scale():
-    table = aggregate.load_published(ROOT / "data/published.csv").set_index(["net", "source"])
-    assert table.loc[("resnet56", "study A"), "test_error"] == 6.75
-    assert table.loc[("resnet56", "He et al. 2016, Table 6"), "test_error"] == 6.97
+def test_a_study_with_claims_of_its_own_has_them_judged_in_place_of_the_effects(grid):
+    Path("claims.yaml").write_text(
+        "- {id: gain, statement: s, source: t, measure: test_accuracy, of: {resnet20: 1, plain20: -1}, published: null,"
+        " tolerance: null}\n"
+        "- {id: size, statement: s, source: t, measure: parameters, of: {VGG-16: 1}, published: 138.0,"
+        " tolerance: 0.5}\n"
+    )
+    Path("family.csv").write_text("network,parameters\nVGG-16,138357544\n")
+    result = run("aggregate", "--claims", "claims.yaml", "--family", "family.csv")
+    assert result.returncode == 0, result.stderr
+    claims = pd.read_csv("reports/claims.csv").set_index("id")
+    assert claims.loc["gain", "ours"] == pytest.approx(22 - 18)
+    assert claims.loc["gain", "verdict"] == "inconclusive"  # sd 4.24 over two seeds
+    assert claims.loc["size", "verdict"] == "reproduced"
+    metrics = json.loads(Path("reports/metrics.json").read_text())
+    assert metrics["claims"] == {"inconclusive": 1, "reproduced": 1}
+    assert not Path("reports/effects.csv").exists()
+    assert "| claim | measured as |" in Path("reports/results.md").read_text()
