@@ -4,6 +4,9 @@ Plain networks are orange and residual ones blue (Okabe-Ito, told apart by the c
 hatching tell them apart as well, so that a print in grey can be read.
 """
 
+from itertools import cycle
+from typing import NamedTuple
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -11,10 +14,22 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+
+class Look(NamedTuple):
+    """How a variant is drawn."""
+
+    colour: str
+    marker: str
+    hatch: str
+
+
 FAMILIES = {"none": "plain", "identity": "residual, option A", "projection": "residual, option B"}
-COLOURS = {"none": "#D55E00", "identity": "#56B4E9", "projection": "#0072B2"}
-MARKERS = {"none": "s", "identity": "^", "projection": "o"}
-HATCHES = {"none": "///", "identity": "...", "projection": ""}
+LOOKS = {  # of a network by its shortcut
+    "none": Look("#D55E00", "s", "///"),
+    "identity": Look("#56B4E9", "^", "..."),
+    "projection": Look("#0072B2", "o", ""),
+}
+OTHERS = (LOOKS["none"], LOOKS["projection"], Look("#009E73", "^", "..."), Look("#CC79A7", "D", "xx"))
 PUBLISHED = {"paper": ("D", "He et al. 2016"), "study_a": ("*", "study A")}
 
 
@@ -26,18 +41,26 @@ def style() -> None:
     plt.rcParams["font.family"] = "DejaVu Sans"  # comes with matplotlib; the theme's Arial is not everywhere
 
 
+def looks(arch: pd.DataFrame) -> dict[str, Look]:
+    """A look for each variant: that of its shortcut, unless several here have the same one."""
+    if arch["shortcut"].is_unique:
+        return {variant: LOOKS[kind] for variant, kind in zip(arch["variant"], arch["shortcut"], strict=True)}
+    return dict(zip(arch["variant"], cycle(OTHERS), strict=False))
+
+
 def test_error(results: pd.DataFrame) -> Figure:
     """Test error against layers: ours with its spread, and the published values as open markers."""
     figure, axes = plt.subplots(figsize=(7, 3.8), layout="constrained")
     for shortcut, group in results.groupby("shortcut", sort=False):
         group = group.sort_values("depth")
-        style = {"color": COLOURS[shortcut], "marker": MARKERS[shortcut], "label": f"{FAMILIES[shortcut]}, ours"}
+        look = LOOKS[shortcut]
+        style = {"color": look.colour, "marker": look.marker, "label": f"{FAMILIES[shortcut]}, ours"}
         spread = group["test_error_sd"].fillna(group["test_error_se"])
         axes.errorbar(group["depth"], group["test_error"], spread, capsize=4, markersize=7, linewidth=1.8, **style)
     for family, group in results.groupby(np.where(results["shortcut"] == "none", "plain", "residual"), sort=False):
         published = group.groupby("depth")[list(PUBLISHED)].first()  # of all kinds of shortcuts
         for source, (marker, label) in PUBLISHED.items():
-            colour = COLOURS["none" if family == "plain" else "projection"]
+            colour = LOOKS["none" if family == "plain" else "projection"].colour
             shown = {"marker": marker, "s": 70, "facecolors": "none", "edgecolors": colour}
             axes.scatter(published.index, published[source], label=f"{family}, {label}", **shown)
     axes.set(xlabel="layers", ylabel="test error (%)", ylim=(0, None), xticks=sorted(set(results["depth"])))
@@ -48,13 +71,13 @@ def test_error(results: pd.DataFrame) -> Figure:
 def dynamics(curves: pd.DataFrame, arch: pd.DataFrame) -> Figure:
     """Error and loss by epoch: training dashed, test solid; mean over seeds, with a band from lowest to highest.
 
-    `curves` hold the runs of one depth; `arch` tells each variant's shortcut.
+    `arch` tells each variant's shortcut.
     """
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-    shortcuts = arch.set_index("variant")["shortcut"]
+    look = looks(arch)
     for axis, measure, label in zip(axes, ("error", "loss"), ("error (%)", "cross-entropy (nats)"), strict=True):
         for variant, runs in curves.groupby("variant", sort=False):
-            colour, marker = COLOURS[shortcuts[variant]], MARKERS[shortcuts[variant]]
+            colour, marker, _ = look[variant]
             for part, dash in (("train", "--"), ("test", "-")):
                 by_epoch = runs.groupby("epoch")[f"{part}_{measure}"]
                 mean = by_epoch.mean().where(by_epoch.size() == runs["seed"].nunique())  # not of survivors alone
@@ -68,10 +91,30 @@ def dynamics(curves: pd.DataFrame, arch: pd.DataFrame) -> Figure:
     return figure
 
 
+def gap(curves: pd.DataFrame, arch: pd.DataFrame) -> Figure:
+    """Accuracy in training less that in test, by epoch; mean over seeds, with a band from lowest to highest."""
+    figure, axis = plt.subplots(figsize=(7, 3.4), layout="constrained")
+    look = looks(arch)
+    for variant, runs in curves.groupby("variant", sort=False):
+        colour, marker, _ = look[variant]
+        by_epoch = (runs["test_error"] - runs["train_error"]).groupby(runs["epoch"])
+        mean = by_epoch.mean()
+        shown = {"markevery": max(1, len(mean) // 10), "marker": marker, "markersize": 4, "linewidth": 1.5}
+        axis.plot(mean.index, mean, color=colour, label=variant, **shown)
+        axis.fill_between(mean.index, by_epoch.min(), by_epoch.max(), color=colour, alpha=0.2, linewidth=0)
+    axis.axhline(0, color="0.4", linewidth=0.8)
+    axis.set(xlabel="epoch", ylabel="training − test accuracy (points)")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.legend(frameon=False)
+    return figure
+
+
 def confusion(counts: pd.DataFrame) -> Figure:
-    """Confusion matrices of one depth side by side: shares in percent of each actual class, summed over seeds."""
+    """Confusion matrices side by side: shares in percent of each actual class, summed over seeds."""
     variants = counts["variant"].unique()
-    size = (4.6 * len(variants), 4.4)
+    side = 1.6 + 0.3 * counts["actual"].nunique()
+    names = 0.07 * counts["actual"].str.len().max()  # inches
+    size = ((side + names - 0.7) * len(variants), side - 0.2)
     figure, axes = plt.subplots(1, len(variants), figsize=size, layout="constrained", squeeze=False)
     for axis, variant in zip(axes[0], variants, strict=True):
         matrix = share(counts[counts["variant"] == variant])
@@ -98,14 +141,15 @@ def class_error(counts: pd.DataFrame, arch: pd.DataFrame) -> Figure:
     figure, axes = plt.subplots(len(depths), 1, figsize=(9, 2.7 * len(depths)), layout="constrained", squeeze=False)
     for axis, depth in zip(axes[:, 0], depths, strict=True):
         rows = errors[errors["depth"] == depth]
-        names = rows.drop_duplicates("variant")
-        shortcuts = dict(zip(names["variant"], names["shortcut"], strict=True))
-        colours = {variant: COLOURS[shortcut] for variant, shortcut in shortcuts.items()}
+        look = looks(rows.drop_duplicates("variant"))
+        colours = {variant: one.colour for variant, one in look.items()}
         sns.barplot(rows, x="actual", y="error", hue="variant", palette=colours, saturation=1, ax=axis, errorbar=None)
-        for bars, shortcut in zip(axis.containers, shortcuts.values(), strict=True):
+        for bars, one in zip(axis.containers, look.values(), strict=True):
             for bar in bars:
-                bar.set(hatch=HATCHES[shortcut], edgecolor="white", linewidth=0.5)
+                bar.set(hatch=one.hatch, edgecolor="white", linewidth=0.5)
         axis.set(xlabel="", ylabel="test error (%)", ylim=(0, 100 if rows["error"].max() > 60 else None))
+        if rows["actual"].nunique() > 10:
+            plt.setp(axis.get_xticklabels(), rotation=45, ha="right", rotation_mode="anchor")
         shown = {"frameon": False, "ncols": len(colours), "loc": "lower left", "bbox_to_anchor": (0, 1)}
         axis.legend([bars[0] for bars in axis.containers], list(colours), **shown)
     return figure

@@ -29,7 +29,7 @@ def show_table(table: pd.DataFrame, caption: str, row_headings: bool = True) -> 
     text = text.replace("<th>", '<th scope="col">')
     if row_headings:
         text = re.sub(r"(<tr>\s*)<td>(.*?)</td>", r'\1<th scope="row">\2</th>', text)
-    text = re.sub(r"<td>([−+]?[\d.,]+( ± [\d.]+)?( ?%|x)?( \(\d+\))?|–)</td>", r'<td class="number">\1</td>', text)
+    text = re.sub(r"<td>([−+]?[\d.,]+( ± [\d.]+)?( ?%|x|M)?( \(\d+\))?|–)</td>", r'<td class="number">\1</td>', text)
     return HTML(
         f'<div class="table">{text.replace("<thead>", f"<caption><span>{caption}</span></caption><thead>", 1)}</div>'
     )

@@ -1,10 +1,13 @@
-"""Stage report: run report.ipynb and turn it into one HTML page that loads nothing from anywhere.
+"""Stage report: run a notebook and turn it into one HTML page that loads nothing from anywhere.
 
     python -m pipeline.report
+    python -m pipeline.report report.ipynb
 
-Writes reports/report.html and reports/figures/*.png: the same bytes from the same inputs. 5 s.
+The notebook is pipeline/report.ipynb, study A's, unless another is named; its title is in its metadata. Writes
+reports/report.html and reports/figures/*.png: the same bytes from the same inputs. 5 s.
 """
 
+import argparse
 import html
 import os
 import shutil
@@ -19,10 +22,9 @@ from papermill.exceptions import PapermillExecutionError
 from pipeline import stage
 from pipeline.stage import StageError
 
-NOTEBOOK = Path("pipeline/report.ipynb")
-STYLESHEET = Path("pipeline/report.css")
+NOTEBOOK = Path(__file__).with_name("report.ipynb")
+STYLESHEET = Path(__file__).with_name("report.css")
 REPORTS = Path("reports")
-TITLE = "Plain and residual networks on CIFAR-10"
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -43,10 +45,13 @@ PAGE = """<!DOCTYPE html>
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("notebook", type=Path, nargs="?", default=NOTEBOOK, help="pipeline/report.ipynb, if not given")
+    path = parser.parse_args().notebook
     with tempfile.TemporaryDirectory() as temporary:
         figures = Path(temporary) / "figures"
         figures.mkdir()
-        notebook = execute(NOTEBOOK, figures)
+        notebook = execute(path, figures)
         page = to_html(notebook, STYLESHEET.read_text())
         shutil.rmtree(REPORTS / "figures", ignore_errors=True)  # figures of depths that are no more
         for figure in sorted(figures.iterdir()):
@@ -73,7 +78,7 @@ def execute(path: Path, figures: Path) -> nbformat.NotebookNode:
             extra_arguments=["--IPKernelApp.log_level=40"],  # errors; else it warns that it talks over TCP
         )
     except PapermillExecutionError as error:
-        raise StageError(f"{path}, cell {error.exec_count}: {error.ename}: {error.evalue}") from None
+        raise StageError(f"{path.name}, cell {error.exec_count}: {error.ename}: {error.evalue}") from None
     return nbformat.read(executed, as_version=4)
 
 
@@ -86,7 +91,7 @@ def to_html(notebook: nbformat.NotebookNode, style: str) -> str:
         template_name="basic", exclude_input=True, exclude_input_prompt=True, exclude_output_prompt=True
     )
     body, _ = exporter.from_notebook_node(notebook)
-    return PAGE.format(title=html.escape(TITLE), style=style, body=body.strip())
+    return PAGE.format(title=html.escape(notebook.metadata["title"]), style=style, body=body.strip())
 
 
 if __name__ == "__main__":

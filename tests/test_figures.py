@@ -70,3 +70,17 @@ def test_test_errors_are_drawn_at_their_depth_with_published_ones_beside():
     labels = axis.get_legend_handles_labels()[1]
     assert {"plain, He et al. 2016", "residual, study A"} <= set(labels)
     assert [20, 8.75] in [points.get_offsets()[0].tolist() for points in axis.collections if len(points.get_offsets())]
+
+
+def test_networks_look_like_their_shortcut_unless_several_have_the_same():
+    looks = figures.looks(ARCH)
+    assert looks == {"plain20": figures.LOOKS["none"], "resnet20": figures.LOOKS["projection"]}
+    looks = figures.looks(ARCH.assign(shortcut="projection"))
+    assert len({look.colour for look in looks.values()}) == 2
+
+
+def test_the_gap_is_training_accuracy_less_test_accuracy():
+    curves = pd.DataFrame({"variant": "plain20", "seed": [0, 0, 1, 1], "epoch": [1, 2, 1, 2]})
+    curves["train_error"], curves["test_error"] = [50, 20, 50, 10], [50, 40, 60, 50]
+    (axis,) = figures.gap(curves, ARCH).axes
+    assert axis.get_lines()[0].get_ydata().tolist() == [5, 30]

@@ -1,0 +1,185 @@
+"""The parts of a report that all studies share, each made from the files under reports/ of the current folder."""
+
+import html
+import json
+from collections.abc import Callable, Iterable
+
+import pandas as pd
+from IPython.display import HTML
+from matplotlib.figure import Figure
+
+from pipeline import figures, stage, tables
+from pipeline.catalogue import GENERATED
+from pipeline.page import show_figure, show_table
+from pipeline.schedule import milestones
+from pipeline.study import Study, table
+
+
+def joined(parts: Iterable[HTML]) -> HTML:
+    return HTML("\n".join(part.data for part in parts))
+
+
+def opening(s: Study, heading: str, lede: str, study_epochs: int, of: str = "of the study's {} epochs") -> HTML:
+    """Title, question, and what a reader must know before believing anything; `of` says what the schedule should be."""
+    notes = []
+    if s.settings.dataset in GENERATED:
+        notes.append(f"These images were <strong>generated</strong>; nothing here says anything about {s.title}.")
+    elif s.data["identity"].startswith("a copy"):
+        notes.append(f"The data is not the official archive, but {html.escape(s.data['identity'])}.")
+    if s.settings.epochs < study_epochs:
+        notes.append(
+            f"The networks were trained for <strong>{s.settings.epochs} {of.format(study_epochs)}</strong>. "
+            "Such a run can show the direction of an effect, not its size, and its errors are far from the published "
+            "ones."
+        )
+    if s.n == 1:
+        errors = s.results["test_error_se"]
+        notes.append(
+            "There is <strong>one run a network</strong>, so the spread over seeds is unknown. The test images alone "
+            f"give a binomial standard error of {errors.min():.2f} to {errors.max():.2f} points."
+        )
+    diverged = [name for name, run in s.runs.items() if run["diverged"]]
+    if diverged:
+        notes.append(f"Diverged, and counted with the error they ended with: <strong>{', '.join(diverged)}</strong>.")
+    shown = "".join(f'<p class="note">{note}</p>' for note in notes)
+    return HTML(f'<h1>{heading}</h1>\n<p class="lede">{lede}</p>\n{shown}')
+
+
+def networks(s: Study) -> HTML:
+    """The table of results."""
+    return show_table(
+        tables.results_table(s.results),
+        "Networks: error in percent of the last epoch, mean ± sample standard deviation (runs). "
+        "File: <code>reports/results.csv</code>.",
+    )
+
+
+def claims() -> HTML:
+    """The claims with their verdicts."""
+    judged = table("claims")
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in judged["verdict"].value_counts().items())
+    return show_table(
+        tables.claims_table(judged),
+        f"Claims and verdicts: {counts}. Each was declared with its tolerance in <code>claims.yaml</code> before it "
+        "was judged. Ours is mean ± sample standard deviation (runs); the verdict rests on the 95 % interval, by "
+        "Student's t over the runs. File: <code>reports/claims.csv</code>.",
+    )
+
+
+def by_group(
+    s: Study,
+    draw: Callable[[pd.DataFrame, pd.DataFrame], Figure],
+    name: str,
+    alt: str,
+    caption: str,
+    rows: pd.DataFrame,
+) -> HTML:
+    """`draw`(its rows, arch) for each group, under its heading; in alt and caption {names} stands for its networks."""
+    parts = []
+    for heading, variants in s.groups.items():
+        names = " and ".join(variants) if len(variants) < 3 else ", ".join(variants)
+        if heading:
+            parts.append(HTML(f"<h3>{heading}</h3>"))
+        figure = draw(rows[rows["variant"].isin(variants)], s.arch[s.arch["variant"].isin(variants)])
+        file = f"{name}_{heading.partition(' ')[0]}" if heading else name
+        parts.append(show_figure(figure, file, alt.format(names=names), caption.format(names=names), s.figures))
+    return joined(parts)
+
+
+def dynamics(s: Study) -> HTML:
+    """Error and loss by epoch."""
+    band = "; a band spans the seeds" if s.n > 1 else ""
+    images = next(iter(s.runs.values()))["test_images"]
+    return by_group(
+        s, figures.dynamics, "dynamics", "Error and loss by epoch of {names}: training dashed, test solid.",
+        "{names}: training error is the running one on augmented images, as in He et al.'s Figure 6; test error on the "
+        f"{images:,} test images after each epoch. n = {s.n}{band}. File: <code>reports/curves.csv</code>.",
+        s.curves,
+    )  # fmt: skip
+
+
+def convergence(s: Study) -> HTML:
+    """Epochs to fixed errors."""
+    return show_table(
+        tables.convergence_table(s.results),
+        "First epoch whose test error is at or below a fixed one, mean over seeds; a dash where not every run got "
+        "there. The best epoch is shown for comparison only: to report it would be to select on the test set. "
+        "File: <code>reports/results.csv</code>.",
+    )
+
+
+def confusion(s: Study) -> HTML:
+    """Confusion matrices side by side."""
+    return by_group(
+        s, lambda rows, arch: figures.confusion(rows), "confusion", "Confusion matrices of {names}, side by side.",
+        "{names}: of the images of each actual class (row), the percentage given each label (column). "
+        f"n = {s.n} a network, counts summed. File: <code>reports/confusion.csv</code>.",
+        s.confusion,
+    )  # fmt: skip
+
+
+def class_error(s: Study) -> HTML:
+    """Error on each class."""
+    panels = ", one panel a depth" if len(s.groups) > 1 else ""
+    classes = s.confusion["actual"].nunique()
+    return show_figure(
+        figures.class_error(s.confusion, s.arch), "class_error",
+        f"Test error on each of the {classes} classes{panels}, one bar a network.",
+        f"Test error by class, mean over n = {s.n}. File: <code>reports/confusion.csv</code>.",
+        s.figures,
+    )  # fmt: skip
+
+
+def rate(s: Study) -> str:
+    """The learning rate's schedule in words."""
+    settings = s.settings
+    drops = sorted({epoch for epoch in milestones(settings) if epoch < settings.epochs})
+    words = f"learning rate {settings.lr:g}"
+    if drops:
+        after = f"epoch{'s' if len(drops) > 1 else ''} {' and '.join(map(str, drops))}"
+        words += f", times {settings.lr_gamma:g} after {after}"
+    if settings.warmup_epochs:
+        words += f", rising to it over {settings.warmup_epochs} epochs"
+    return words
+
+
+def what_was_run(s: Study, command: str) -> HTML:
+    """Parameters and data in words, and the command to get it again."""
+    settings = s.settings
+    momentum = f"{'Nesterov ' if settings.nesterov else ''}momentum {settings.momentum:g}"
+    smoothing = settings.label_smoothing
+    smoothed = f" Label smoothing is {smoothing:g}, in the training loss only." if smoothing else ""
+    flips = "and horizontal flips" if settings.horizontal_flip else "without flips"
+    return HTML(f"""
+<p>{settings.train_size:,} training images ({settings.val_size:,} more held out), {s.epochs} of SGD with
+{momentum} and weight decay {settings.weight_decay:g}, batches of {settings.batch_size}; {rate(s)};
+{settings.crop_padding} pixels of padding, random crops {flips}.{smoothed} The last epoch counts. Parameters in full:
+<code>params.yaml</code>.</p>
+<p><strong>Data:</strong> <code>{s.data["dataset"]}</code>, {html.escape(s.data["identity"])}. Content sha256
+<code>{s.data["content_sha256"]}</code>.</p>
+<p><strong>To get it again:</strong> <code>{command}</code> in this version of the repository, with the data as above.
+On the same type of machine, with the same requirements, every file but those with times comes out the
+same to the last bit. Other machines round differently; what is declared for them stands in the README and has not been
+measured.</p>
+""")
+
+
+def hardware(s: Study) -> HTML:
+    """Each session of each run."""
+    rows = []
+    for name in s.runs:
+        for session in json.loads((stage.RUNS / name / "environment.json").read_text())["sessions"]:
+            speed = session["epochs"] * s.settings.train_size / session["seconds"]
+            rows.append({
+                "run": name, "epochs": f"{session['first_epoch']}–{session['first_epoch'] + session['epochs'] - 1}",
+                "minutes": f"{session['seconds'] / 60:.1f}", "images/s": f"{speed:,.0f}",
+                "hardware": session["hardware"], "processes": str(session["processes"]),
+                "threads": str(session["threads"]), "precision": session["precision"],
+                "software": f"Python {session['python']}, torch {session['torch']}",
+                "started (UTC)": session["started"].replace("+00:00", "").replace("T", " "),
+            })  # fmt: skip
+    return show_table(
+        pd.DataFrame(rows),
+        "Each session of each run, evaluation after every epoch included. This section alone may differ when the "
+        "pipeline is run again. Files: <code>reports/runs/*/environment.json</code>.",
+    )

@@ -1,0 +1,54 @@
+"""What a report says about itself: what a reader must know first, and parameters in words."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from pipeline import sections
+from pipeline.study import Study
+
+
+@pytest.fixture
+def study(settings):
+    def make(diverged: bool = False, identity: str = "generated", **changes: object) -> Study:
+        results = pd.DataFrame({"variant": ["plain8"], "depth": [8], "shortcut": ["none"], "test_error_se": [0.3]})
+        data = {"dataset": "synthetic", "identity": identity, "content_sha256": "0"}
+        runs = {"plain8-0": {"diverged": diverged, "data": data, "test_images": 1000}}
+        return Study(settings(**changes), results, pd.DataFrame(), pd.DataFrame(), runs, {"": ["plain8"]}, "")
+
+    return make
+
+
+def opening(s: Study, epochs: int = 3) -> str:
+    return re.sub(r"<[^>]+>", "", sections.opening(s, "Heading", "Question?", epochs).data)
+
+
+def test_what_a_reader_must_know_comes_first(study):
+    assert "These images were generated; nothing here says anything about CIFAR-10." in opening(study())
+    assert "one run a network, so the spread over seeds is unknown" in opening(study())
+    assert "for 3 of the study's 200 epochs" in opening(study(), 200)
+    assert "Diverged, and counted with the error they ended with: plain8-0." in opening(study(diverged=True))
+    shown = opening(study(dataset="cifar10", seeds=[0, 1], identity="a copy of <b>"))
+    assert "The data is not the official archive, but a copy of &lt;b&gt;." in shown
+    assert "of the study's" not in shown
+    assert "one run a network" not in shown
+
+
+def test_the_rate_is_told_in_words(study):
+    assert sections.rate(study()) == "learning rate 0.1, times 0.1 after epochs 1 and 2"
+    words = sections.rate(study(lr=0.05, epochs=20, warmup_epochs=2, lr_milestones=[0.5]))
+    assert words == "learning rate 0.05, times 0.1 after epoch 10, rising to it over 2 epochs"
+
+
+def test_what_was_run_follows_the_parameters(study):
+    text = sections.what_was_run(study(label_smoothing=0.1, horizontal_flip=False, nesterov=True), "dvc repro x").data
+    for words in (
+        "200 training images",
+        "3 epochs of SGD",
+        "Nesterov momentum",
+        "Label smoothing is 0.1",
+        "without flips",
+    ):
+        assert words in text
+    assert "<code>dvc repro x</code>" in text
