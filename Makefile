@@ -7,7 +7,7 @@ BASE ?= main
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 SMOKE := -S dataset=synthetic -S train_size=2000 -S val_size=0 -S epochs=2 -S warmup_epochs=0 -S 'seeds=[0]'
 
-.PHONY: help setup repro smoke report unchanged check test
+.PHONY: help setup repro study smoke report unchanged check test
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
 
@@ -24,6 +24,11 @@ repro: setup ## reproduce every result that is out of date; with JOBS=4 train fo
 	dvc repro
 	python -m pipeline.readme
 
+study: setup ## reproduce one of the other studies: make study NAME=resnet18, make study NAME=transfer
+	$(if $(wildcard studies/$(NAME)/dvc.yaml),,$(error NAME is "$(NAME)"; legal are $(notdir $(wildcard studies/*))))
+	dvc repro studies/$(NAME)/dvc.yaml
+	python -m pipeline.readme
+
 smoke: setup ## the whole pipeline on generated images, in a minute or two, apart from the workspace
 	dvc exp run --temp --force --name smoke $(SMOKE)
 	@mkdir -p .scratch
@@ -33,7 +38,7 @@ smoke: setup ## the whole pipeline on generated images, in a minute or two, apar
 	@echo "The pipeline works. Its report on generated images: $(CURDIR)/.scratch/smoke.html"
 
 report: setup ## rebuild tables, figures and report from the runs in git, without data
-	dvc repro --allow-missing --force --downstream aggregate
+	dvc repro --allow-missing --force --downstream aggregate $(patsubst %claims.yaml,%dvc.yaml:aggregate,$(wildcard studies/*/claims.yaml))
 	python -m pipeline.readme
 
 unchanged: setup ## does the working tree train to the same bits as BASE (main)?

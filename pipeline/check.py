@@ -1,4 +1,4 @@
-"""Does dvc.lock match this checkout's code, parameters, dvc.yaml and reports? Needs neither data nor cache; 1 s.
+"""Does each dvc.lock match this checkout's code, parameters, dvc.yaml and reports? Needs neither data nor cache; 2 s.
 
     python -m pipeline.check
 
@@ -45,7 +45,7 @@ def changed(repo: Repo) -> Iterator[str]:
 def would_run(repo: Repo) -> Iterator[str]:
     """What `dvc repro` would run if all data and models were here; it compares each output with its readers, too."""
     try:
-        for stage in repo.reproduce(dry=True, allow_missing=True):
+        for stage in repo.reproduce(dry=True, allow_missing=True, all_pipelines=True):
             yield f"{stage.addressing}: would run again"
     except DvcException as error:
         yield str(error)
@@ -53,9 +53,12 @@ def would_run(repo: Repo) -> Iterator[str]:
 
 def forgotten(repo: Repo) -> list[str]:
     """Stages that dvc.lock records and dvc.yaml does not have, as after a variant was taken out of the grid."""
-    lock = Path("dvc.lock")
-    locked = YAML(typ="safe", pure=True).load(lock)["stages"] if lock.exists() else {}
-    return sorted(set(locked) - {stage.addressing for stage in repo.index.stages})
+    locked = set()
+    for lock in (Path("dvc.lock"), *Path().glob("studies/*/dvc.lock")):
+        if lock.exists():
+            prefix = "" if lock.parent == Path() else f"{lock.with_suffix('.yaml')}:"
+            locked |= {f"{prefix}{name}" for name in YAML(typ="safe", pure=True).load(lock)["stages"]}
+    return sorted(locked - {stage.addressing for stage in repo.index.stages})
 
 
 def _leaves(entry: Any) -> Iterator[str]:

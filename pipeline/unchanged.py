@@ -2,10 +2,10 @@
 
     python -m pipeline.unchanged main
 
-Every variant of params.yaml is trained for two short epochs, an incomplete batch in each, on the same generated data.
-Equal weights and histories are the ground on which `dvc commit -f train` may record the results that there are for the
-edited code. What acts only on other data, other parameters or a later epoch is not seen: that is the author's to judge.
-Two minutes for 20 and 56 layers on two cores.
+Every variant of params.yaml, and of those under studies/, is trained for two short epochs, an incomplete batch in each,
+on the same generated data, and from the same random weights where it starts from any. Equal weights and histories are
+the ground on which `dvc commit -f` may record the results that there are for the edited code. What acts only on other
+data, other parameters or a later epoch is not seen: that is the author's to judge. Three minutes on two cores.
 """
 
 import argparse
@@ -16,16 +16,20 @@ import tarfile
 import tempfile
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ruamel.yaml import YAML
 from safetensors import safe_open
 
-from pipeline import stage, synthetic
+from pipeline import networks, params, stage, synthetic
+from pipeline.arch import Arch
 from pipeline.stage import StageError
 
 ROOT = Path(__file__).resolve().parent.parent
-SHORT = {"dataset": "synthetic", "train_size": 1100, "epochs": 2, "seeds": [0]}
+SHORT = {"epochs": 2, "seeds": [0]}
+CIFAR10 = {"dataset": "synthetic", "train_size": 1100}
+FLOWERS17 = {"dataset": "synthetic_flowers17", "train_size": 1000}
 
 
 def main() -> None:
@@ -33,23 +37,45 @@ def main() -> None:
     parser.add_argument("base", help="a commit, branch or tag to compare the working tree with")
     base = parser.parse_args().base
     with tempfile.TemporaryDirectory() as temporary:
-        before, data = Path(temporary) / "code", Path(temporary) / "data"
+        before = Path(temporary) / "code"
         unpack(base, before)
-        synthetic.write_set(data)
-        here, there = variants(ROOT), variants(before)
-        for variant in (variant for variant in here if variant not in there):
-            print(f"{variant} is new: {base} has no variant of that name")
         changed = []
-        for variant in (variant for variant in here if variant in there):
-            ours, theirs = (
-                train(code, data, Path(temporary) / f"{variant}-{i}", variant) for i, code in enumerate((ROOT, before))
-            )
-            reason = difference(ours, theirs)
-            print(f"{variant}: {reason or 'the same bits'}", flush=True)
-            changed += [variant] * bool(reason)
+        for path in grids(ROOT):
+            changed += compare(path, before, Path(temporary) / path.parent, base)
     if changed:
         raise StageError(f"the working tree trains {', '.join(changed)} to other results than {base}: train anew")
     print(f"The working tree trains to the same bits as {base}: `dvc commit -f train` may record it.")
+
+
+def grids(code: Path) -> list[Path]:
+    """The params.yaml of study A and of the others, in `code`."""
+    return [Path("params.yaml"), *(path.relative_to(code) for path in sorted(code.glob("studies/*/params.yaml")))]
+
+
+def compare(path: Path, before: Path, folder: Path, base: str) -> list[str]:
+    """Train the variants of the params.yaml at `path` with the code of both; those that come out otherwise."""
+    here, there = read(ROOT / path), read(before / path)
+    data = folder / "generated"
+    if here["dataset"].endswith("flowers17"):
+        synthetic.write_flowers(data, here["image_size"])
+    else:
+        synthetic.write_set(data)
+    changed = []
+    for variant in here["variants"]:
+        name = variant if path.parent == Path() else f"{path.parent.name}/{variant}"
+        if variant not in there.get("variants", ()):
+            print(f"{name} is new: {base} has no variant of that name")
+            continue
+        start = folder / "starts" / variant
+        write_start(params.parse(here).network(variant), start)
+        ours, theirs = (
+            train(code, content, variant, data, start, folder / f"{variant}-{i}")
+            for i, (code, content) in enumerate(((ROOT, here), (before, there)))
+        )
+        reason = difference(ours, theirs)
+        print(f"{name}: {reason or 'the same bits'}", flush=True)
+        changed += [name] * bool(reason)
+    return changed
 
 
 def unpack(base: str, folder: Path) -> None:
@@ -61,21 +87,30 @@ def unpack(base: str, folder: Path) -> None:
         archive.extractall(folder, filter="data")
 
 
-def variants(code: Path) -> list[str]:
-    """The variants that the params.yaml of `code` trains."""
-    return YAML(typ="safe", pure=True).load(code / "params.yaml")["variants"]
+def read(path: Path) -> dict[str, Any]:
+    """The content of a params.yaml; nothing if it is not there."""
+    return YAML(typ="safe", pure=True).load(path) if path.exists() else {}
 
 
-def train(code: Path, data: Path, folder: Path, variant: str) -> Path:
-    """Train `variant` with the code and parameters in `code`, shortened; the folder with weights and history.
+def write_start(arch: Arch, folder: Path) -> None:
+    """Random weights, where others stand for a variant to start from."""
+    if arch.start != "random":
+        tensors = networks.without_classifier(networks.build(arch, seed=1).state_dict())
+        networks.save_weights(tensors, folder / stage.WEIGHTS, [0.5] * 3, [0.25] * 3)
+
+
+def train(code: Path, content: dict[str, Any], variant: str, data: Path, start: Path, folder: Path) -> Path:
+    """Train `variant` with `code` and the parameters `content`, shortened; the folder with weights and history.
 
     Raises StageError with what training said if it fails.
     """
-    content = YAML(typ="safe", pure=True).load(code / "params.yaml")
-    (folder / "data").mkdir(parents=True)
-    (folder / "data/cifar10").symlink_to(data)
-    fitted = {"val_size": min(content["val_size"], 100), "warmup_epochs": min(content["warmup_epochs"], 1)}
-    YAML().dump(content | SHORT | fitted, folder / "params.yaml")
+    (folder / stage.STARTS).mkdir(parents=True)
+    (folder / stage.DATA).symlink_to(data)
+    if start.exists():
+        (folder / stage.STARTS / variant).symlink_to(start)
+    fitted = {"val_size": min(content["val_size"], 50), "warmup_epochs": min(content["warmup_epochs"], 1)}
+    small = FLOWERS17 if content["dataset"].endswith("flowers17") else CIFAR10
+    YAML().dump(content | SHORT | small | fitted, folder / "params.yaml")
     command = [sys.executable, "-m", "pipeline.train", variant, "0"]
     environment = os.environ | {"PYTHONPATH": str(code), "DVC_ROOT": str(folder)}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)

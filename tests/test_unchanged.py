@@ -3,24 +3,30 @@
 import re
 
 import pytest
-from conftest import clone, sh
+from conftest import clone, commit, sh
 
 pytestmark = pytest.mark.slow
 
 
 def test_an_edit_that_changes_results_is_seen_and_one_that_does_not_passes(tmp_path):
-    folder = clone(tmp_path)
+    folder = clone(tmp_path, studies=True)
+    sh(folder, "git rm -rq studies/resnet18 studies/pretraining")
+    sh(folder, "sed -i 's/depth: 14/depth: 8/; s/^image_size: 64/image_size: 32/' studies/transfer/params.yaml")
+    commit(folder, "Less to train")
     sh(folder, "sed -i 's/x.mean((2, 3))/x.mean(dim=(2, 3))/' pipeline/networks.py")
     output = sh(folder, "python -m pipeline.unchanged main")
     assert "plain8: the same bits" in output
     assert "resnet8: the same bits" in output
+    assert "transfer/scratch: the same bits" in output
+    assert "transfer/cifar10: the same bits" in output
     assert "`dvc commit -f train` may record it" in output
 
     sh(folder, "sed -i 's/out + self.shortcut(x)/1.0001 * out + self.shortcut(x)/' pipeline/blocks.py")
     output = sh(folder, "python -m pipeline.unchanged main", code=1)
     assert "plain8: the same bits" in output
     assert re.search(r"resnet8: \d+ of \d+ weight tensors differ, by ", output)
-    assert "error: the working tree trains resnet8 to other results than main: train anew" in output
+    changed = "resnet8, transfer/scratch, transfer/cifar10"
+    assert f"error: the working tree trains {changed} to other results than main: train anew" in output
 
     sh(folder, "sed -i 's/fused=True/fused=True, foreach=True/' pipeline/train.py")
     output = sh(folder, "python -m pipeline.unchanged main", code=1)
