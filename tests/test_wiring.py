@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -12,7 +13,12 @@ from ruamel.yaml import YAML
 
 from pipeline.params import Params
 
-STAGES = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")["stages"]
+PIPELINES = (ROOT / "dvc.yaml", *sorted(ROOT.glob("studies/*/dvc.yaml")))
+STAGES = {}  # by name, those of a study as NAME/STAGE
+for file in PIPELINES:
+    prefix = "" if file.parent == ROOT else f"{file.parent.name}/"
+    content = YAML(typ="safe", pure=True).load(file)["stages"]
+    STAGES |= {f"{prefix}{name}": stage | {"folder": file.parent} for name, stage in content.items()}
 PACKAGES = {
     "ruamel": "ruamel.yaml",
     "vl_convert": "vl-convert-python",
@@ -53,20 +59,45 @@ def project_modules(path: Path) -> set[Path]:
     return found
 
 
+def module_of(name: str) -> str:
+    return re.search(r"python -m pipeline\.(\w+)", STAGES[name]["cmd"]).group(1)
+
+
+def notebook_of(name: str) -> Path:
+    """The notebook that a stage report runs."""
+    own = STAGES[name]["folder"] / "report.ipynb"
+    return own if own.exists() else ROOT / "pipeline/report.ipynb"
+
+
 def code_of(name: str) -> set[Path]:
     """The files that decide what a stage does."""
-    module = re.match(r"python -m pipeline\.(\w+)", STAGES[name]["cmd"]).group(1)
-    files = project_modules(ROOT / f"pipeline/{module}.py")
-    return files | project_modules(ROOT / "pipeline/report.ipynb") if name == "report" else files
+    files = project_modules(ROOT / f"pipeline/{module_of(name)}.py")
+    return files | project_modules(notebook_of(name)) if module_of(name) == "report" else files
+
+
+def paths(name: str, key: str) -> set[Path]:
+    """What a stage declares under deps, outs, ..., as paths from the top; ${...} stays."""
+    entries = (next(iter(entry)) if isinstance(entry, dict) else entry for entry in STAGES[name].get(key, []))
+    return {Path(os.path.normpath(STAGES[name]["folder"] / entry)).relative_to(ROOT) for entry in entries}
 
 
 @pytest.mark.parametrize("name", STAGES)
 def test_every_module_a_stage_imports_is_its_dep_and_no_other_is(name):
-    declared = {dep for dep in STAGES[name]["deps"] if dep.startswith("pipeline/") and not dep.endswith(".css")}
-    assert declared == {str(path.relative_to(ROOT)) for path in code_of(name)}
+    declared = {dep for dep in paths(name, "deps") if dep.suffix in (".py", ".ipynb")}
+    assert declared == {path.relative_to(ROOT) for path in code_of(name)}
 
 
-@pytest.mark.parametrize("name", [name for name in STAGES if name != "report"])
+@pytest.mark.parametrize("name", [name for name in STAGES if not name.endswith("pretraining/train") and "/" in name])
+def test_a_study_runs_the_code_of_this_checkout_and_is_told_where_its_data_is(name):
+    words = STAGES[name]["cmd"].split()
+    assert words[:3] == ["PYTHONPATH=../..", "python", "-m"]
+    deps = STAGES[name]["deps"]
+    for option in ("--data", "--claims", "--published", "--cifar10"):
+        if option in words:
+            assert words[words.index(option) + 1] in deps
+
+
+@pytest.mark.parametrize("name", [name for name in STAGES if module_of(name) != "report"])
 def test_every_parameter_a_stage_reads_is_tracked_and_no_other_is(name):
     read = set()
     for path in code_of(name):
@@ -76,14 +107,14 @@ def test_every_parameter_a_stage_reads_is_tracked_and_no_other_is(name):
                     read.add(node.attr)
                 if (node.value.id, node.attr) == ("settings", "network"):
                     read.add(ONE_VARIANT)
-    assert set(STAGES[name]["params"]) == read
+    assert set(STAGES[name].get("params", [])) == read
 
 
 def test_the_report_depends_on_every_table_of_aggregate():
     """But on the table for the README and on the metrics, which say the same."""
-    outs = {path for out in [*STAGES["aggregate"]["outs"], *STAGES["aggregate"]["metrics"]] for path in out}
-    read = {dep for dep in STAGES["report"]["deps"] if dep.startswith("reports/")} - {"reports/runs"}
-    assert read == outs - {"reports/results.md", "reports/metrics.json"}
+    for study in (name.removesuffix("aggregate") for name in STAGES if name.endswith("aggregate")):
+        outs = {path.name for path in paths(f"{study}aggregate", "outs")} - {"results.md"}
+        assert outs <= {path.name for path in paths(f"{study}report", "deps")}
 
 
 def test_the_committed_runs_were_made_with_the_pinned_torch():
@@ -93,20 +124,25 @@ def test_the_committed_runs_were_made_with_the_pinned_torch():
             assert session["torch"].split("+")[0] == pinned, path
 
 
-def test_the_report_tracks_all_parameters():
-    assert STAGES["report"]["params"] == [{"params.yaml": None}]
+def test_the_reports_track_all_parameters():
+    for name in STAGES:
+        if module_of(name) == "report":
+            assert STAGES[name]["params"] == [{"params.yaml": None}]
 
 
 def test_every_parameter_is_tracked_by_a_stage_and_is_in_the_file(committed):
-    tracked = {str(p).replace(ONE_VARIANT, "arch") for stage in STAGES.values() for p in stage["params"]}
+    tracked = {str(p).replace(ONE_VARIANT, "arch") for stage in STAGES.values() for p in stage.get("params", [])}
     assert set(Params.model_fields) <= tracked
     assert set(Params.model_fields) == set(committed)
 
 
-def test_params_yaml_has_scalars_first_and_block_lists_last(committed):
-    kinds = [isinstance(value, list | dict) for value in committed.values()]
+@pytest.mark.parametrize("pipeline", PIPELINES, ids=lambda path: path.parent.name)
+def test_params_yaml_has_scalars_first_and_block_lists_last(committed, pipeline):
+    text = pipeline.with_name("params.yaml").read_text()
+    content = YAML(typ="safe", pure=True).load(text)
+    assert list(content) == list(committed)
+    kinds = [isinstance(value, list | dict) for value in content.values()]
     assert kinds == sorted(kinds)
-    text = (ROOT / "params.yaml").read_text()
     assert not re.search(r"^[^#]*[\[{]", text, re.M), "`-S` rewrites lists in block style, and drops comments on items"
 
 
@@ -118,10 +154,9 @@ def test_every_stage_says_what_it_does_and_no_dep_is_an_address(name):
 
 @pytest.mark.parametrize("name", STAGES)
 def test_every_stage_opens_with_its_command(name):
-    module = STAGES[name]["cmd"].split()[2].removeprefix("pipeline.")
-    docstring = ast.get_docstring(tree(ROOT / f"pipeline/{module}.py"))
-    assert docstring.startswith(f"Stage {name}: ")
-    assert f"python -m pipeline.{module}" in docstring
+    docstring = ast.get_docstring(tree(ROOT / f"pipeline/{module_of(name)}.py"))
+    assert re.match(rf"Stage {name.rpartition('/')[2]}( of study transfer)?: ", docstring)
+    assert f"python -m pipeline.{module_of(name)}" in docstring
 
 
 def test_results_are_kept_in_git_and_data_is_not():
@@ -134,7 +169,19 @@ def test_results_are_kept_in_git_and_data_is_not():
 
 def test_train_keeps_its_run_cache():
     """A plain output with cache: false would switch it off, and going back to old parameters would train again."""
-    assert not [out for out in STAGES["train"]["outs"] if isinstance(out, dict)]
+    for name in STAGES:
+        if module_of(name) == "train":
+            assert not [out for out in STAGES[name]["outs"] if isinstance(out, dict)]
+
+
+def test_studies_train_and_evaluate_as_study_a_does():
+    """But for where data lies, and what a variant starts from."""
+    for name in ("train", "evaluate"):
+        for study in ("resnet18/", "pretraining/", "transfer/"):
+            assert STAGES[study + name]["params"] == STAGES[name]["params"]
+            assert STAGES[study + name]["outs"] == STAGES[name]["outs"]
+            code = {path for path in paths(study + name, "deps") if path.suffix == ".py"}
+            assert code == {path for path in paths(name, "deps") if path.suffix == ".py"}
 
 
 def test_no_module_is_left_over():
@@ -151,15 +198,17 @@ def test_every_module_has_its_tests():
 
 
 def test_the_notebook_is_kept_without_outputs():
-    for cell in json.loads((ROOT / "pipeline/report.ipynb").read_text())["cells"]:
-        assert not cell.get("outputs")
-        assert cell.get("execution_count") is None
+    for path in {notebook_of(name) for name in STAGES if module_of(name) == "report"}:
+        for cell in json.loads(path.read_text())["cells"]:
+            assert not cell.get("outputs")
+            assert cell.get("execution_count") is None
 
 
 def test_requirements_pin_every_package_that_is_imported():
     lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if not line.startswith("#")]
     pinned = dict(line.split("==") for line in lines)
-    files = [path for top in CODE for path in ROOT.glob(f"{top}/*.py")] + [ROOT / "pipeline/report.ipynb"]
+    files = [path for top in CODE for path in ROOT.glob(f"{top}/*.py")] + [*ROOT.glob("studies/*/report.ipynb")]
+    files.append(ROOT / "pipeline/report.ipynb")
     own = {*CODE, *(path.stem for path in ROOT.glob("tests/*.py"))}
     roots = {name.split(".")[0] for path in files for name in imported(path)} - own - sys.stdlib_module_names
     roots = {PACKAGES.get(name, name) for name in roots}
@@ -175,10 +224,18 @@ def test_every_path_command_and_parameter_that_is_named_exists(name, committed):
     assert set(re.findall(r"\bmake ([a-z]+)", text)) <= set(targets)
     for package, module in re.findall(r"python -m (pipeline|benchmarks)\.(\w+)", text):
         assert (ROOT / f"{package}/{module}.py").exists(), module
-    for key in re.findall(r"-S '?([a-z_]+)[.=]", text):
+    for key in re.findall(r"-S '?(?:[\w/]+\.yaml:)?([a-z_]+)[.=]", text):
         assert key in committed, key
-    made = ("data/cifar10", "data/models", "reports/runs/", ".scratch")  # by a run, and not all of them in git
-    for path in re.findall(r"`((?:pipeline|benchmarks|tests|reports|data|\.dvc|\.github|\.ci)/[\w./-]*)`", text):
+    made = (
+        "data/cifar10",
+        "data/models",
+        "reports/runs/",
+        "studies/transfer/data",
+        ".scratch",
+    )  # by a run, and not all of them in git
+    for path in re.findall(
+        r"`((?:pipeline|benchmarks|tests|reports|data|studies|\.dvc|\.github|\.ci)/[\w./-]*)`", text
+    ):
         assert (ROOT / path).exists() or path.startswith(made), path
     for path in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (ROOT / name).parent.joinpath(path).exists(), path

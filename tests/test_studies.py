@@ -1,0 +1,146 @@
+"""The other studies as a user runs them, on generated data, in a clone with a cache of its own; some minutes.
+
+pytest tests/test_studies.py
+"""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import clone, commit, sh
+from test_pipeline import MAKE, page, visit  # noqa: F401 (page is a fixture)
+
+pytestmark = pytest.mark.slow
+
+DATA = {"resnet18": ("synthetic", 200), "pretraining": ("synthetic", 200), "transfer": ("synthetic_flowers17", 170)}
+
+
+def shrink(folder: Path) -> None:
+    """Small parameters and generated data for all studies."""
+    for study, (dataset, size) in DATA.items():
+        path = folder / f"studies/{study}/params.yaml"
+        text = path.read_text()
+        changes = {
+            "dataset": dataset,
+            "train_size": size,
+            "epochs": 5,
+            "precision": "fp32",
+            "threads": 1,
+            "device": "cpu",
+        }
+        for key, value in changes.items():
+            text = re.sub(rf"(?m)^{key}: \S+", f"{key}: {value}", text)
+        seeds = "  - 0\n" if study == "pretraining" else "  - 0\n  - 1\n"
+        text = re.sub(r"(?m)^seeds:\n(  - \d+\n)+", f"seeds:\n{seeds}", text)
+        path.write_text(text.replace("image_size: 64", "image_size: 32"))
+
+
+@pytest.fixture(scope="module")
+def studied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone in which both studies have run and their results are committed."""
+    folder = clone(tmp_path_factory.mktemp("studied"), studies=True)
+    shrink(folder)
+    for study in DATA:
+        shutil.rmtree(folder / f"studies/{study}/reports", ignore_errors=True)
+    sh(folder, "dvc repro -q")
+    for name in ("resnet18", "transfer"):
+        assert "Running stage" in sh(folder, f"{MAKE} study NAME={name}")
+    commit(folder, "Results")
+    return folder
+
+
+def test_each_study_makes_its_results_and_then_has_nothing_to_do(studied):
+    for study in ("resnet18", "transfer"):
+        output = sh(studied, f"dvc repro studies/{study}/dvc.yaml")
+        assert "Data and pipelines are up to date" in output
+        made = {path.name for path in (studied / f"studies/{study}/reports").iterdir()}
+        common = {"claims.csv", "confusion.csv", "curves.csv", "figures", "metrics.json", "report.html", "results.csv"}
+        assert common | {"results.md", "runs"} == made - {"family.csv", "starts"}
+    assert "Data and pipelines are up to date" in sh(studied, "dvc repro")
+    assert sh(studied, "git status --short") == ""
+
+
+def test_everything_under_reports_is_in_git_and_the_check_covers_it(studied, tmp_path):
+    sh(tmp_path, f"git clone -q {studied} copy")
+    assert "dvc.lock matches" in sh(tmp_path / "copy", "python -m pipeline.check")
+    with (tmp_path / "copy/studies/transfer/claims.yaml").open("a") as file:
+        file.write("# an edit\n")
+    output = sh(tmp_path / "copy", "python -m pipeline.check", code=1)
+    assert "studies/transfer/dvc.yaml:aggregate" in output
+    sh(tmp_path / "copy", "git checkout -q . && sed -i 's/^lr: .*/lr: 0.2/' studies/resnet18/params.yaml")
+    assert "studies/resnet18/dvc.yaml:train@plain18-0" in sh(tmp_path / "copy", "python -m pipeline.check", code=1)
+
+
+def test_the_report_is_rebuilt_from_git_alone_to_the_same_bytes(studied, tmp_path):
+    sh(tmp_path, f"git clone -q {studied} copy")
+    sh(tmp_path / "copy", f"{MAKE} report")
+    assert sh(tmp_path / "copy", "git status --short") == ""
+
+
+def test_claims_are_told_as_they_are(studied):
+    for study in ("resnet18", "transfer"):
+        claims = pd.read_csv(studied / f"studies/{study}/reports/claims.csv").set_index("id")
+        counts = json.loads((studied / f"studies/{study}/reports/metrics.json").read_text())["claims"]
+        assert sum(counts.values()) == len(claims)
+        for claim, row in claims.iterrows():
+            parameters = row["measured"].startswith("parameters of")
+            assert row["verdict"] == (
+                "reproduced" if parameters else "not run" if "imagenet" in row["measured"] else "not judged"
+            ), claim
+    readme = (studied / "README.md").read_text()
+    assert "| not run | imagenet not in the grid |" in readme
+
+
+def test_a_network_starts_from_our_own_weights_and_no_other(studied):
+    sources = {
+        path.stem: json.loads(path.read_text()) for path in (studied / "studies/transfer/reports/starts").iterdir()
+    }
+    assert sources["scratch"] == {"start": "random"}
+    assert sources["cifar10"]["identity"] == "our own network trained on CIFAR-10, resnet14-0"
+    first = pd.read_csv(studied / "studies/transfer/reports/curves.csv").query("epoch == 1 and seed == 0")
+    assert first["train_loss"].nunique() == 2
+
+
+@pytest.mark.parametrize("study", ["resnet18", "transfer"])
+def test_the_report_opens_offline_and_its_numbers_are_those_of_the_files(studied, page, study):  # noqa: F811
+    reports = studied / f"studies/{study}/reports"
+    visit(page, reports / "report.html")
+    text = page.inner_text("main")
+    assert "These images were generated" in text
+    for row in pd.read_csv(reports / "results.csv").itertuples():
+        assert f"{row.test_error:.2f} ± {row.test_error_sd:.2f} (2)" in text
+    for statement in pd.read_csv(reports / "claims.csv")["statement"]:
+        assert statement in text
+    assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0 && image.alt)")
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for link in page.locator("nav a").all():
+        assert page.locator(f'[id="{link.get_attribute("href")[1:]}"]').count() == 1, link
+    if study == "transfer":
+        assert "Not run: imagenet" in text
+        assert "138,357,544" in text
+
+
+def test_an_experiment_varies_a_study_and_study_a_stays(studied):
+    output = sh(studied, "dvc exp run studies/resnet18/dvc.yaml -S studies/resnet18/params.yaml:lr=0.01 -n slow")
+    assert "studies/resnet18/dvc.yaml:train@resnet18-0" in output
+    assert "Running stage 'train@" not in output
+    changed = json.loads(sh(studied, "dvc metrics diff --json"))
+    assert set(changed["diff"]) == {"studies/resnet18/reports/metrics.json"}
+    sh(studied, "git checkout -q . && dvc checkout -q")
+
+
+def test_data_that_study_a_has_otherwise_is_refused_with_a_sentence(studied):
+    """Study C's data is study A's: one cannot be generated and the other real."""
+    sh(studied, "sed -i 's/^dataset: synthetic/dataset: cifar10/' studies/resnet18/params.yaml")
+    output = sh(studied, "dvc repro -s studies/resnet18/dvc.yaml:train@resnet18-0", code=255)
+    assert "data_batch_1.bin is truncated" in output
+    sh(studied, "git checkout -q . && dvc checkout -q")
+
+
+def test_a_study_that_there_is_not_is_refused(studied):
+    assert 'NAME is "vgg"; legal are' in sh(studied, f"{MAKE} study NAME=vgg", code=2)
