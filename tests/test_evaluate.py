@@ -44,7 +44,7 @@ def test_confusion_counts_are_those_of_a_loop():
     slow = np.zeros((10, 10), int)
     for a, p in zip(actual, predicted, strict=True):
         slow[a, p] += 1
-    assert np.array_equal(evaluate.confusion(actual, predicted), slow)
+    assert np.array_equal(evaluate.confusion(actual, predicted, 10), slow)
 
 
 def test_missing_and_damaged_weights_are_refused(workspace):
