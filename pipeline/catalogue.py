@@ -21,6 +21,11 @@ class DataSet(NamedTuple):
     side: int | None = 32  # pixels
     title: str = "CIFAR-10"
 
+    @property
+    def parted_by_seed(self) -> bool:
+        """Whether training and test images are drawn anew for every seed, since the makers have not parted them so."""
+        return self.files == FLOWERS17_FILES
+
 
 DATASETS = {
     "cifar10": DataSet(50_000, 10_000),

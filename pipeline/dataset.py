@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from pipeline import flowers, records
-from pipeline.catalogue import DATASETS, FLOWERS17_FILES
+from pipeline.catalogue import DATASETS
 from pipeline.stage import StageError
 
 
@@ -49,7 +49,7 @@ def load(folder: Path, dataset: str, seed: int) -> tuple[Images, Images]:
     Raises StageError if a file is not as it must be.
     """
     sizes = DATASETS[dataset]
-    if sizes.files == FLOWERS17_FILES:
+    if sizes.parted_by_seed:
         images, labels = flowers.read(folder)
         every = Images(torch.from_numpy(images), torch.from_numpy(labels))
         return tuple(every[torch.from_numpy(part)] for part in flowers.split(labels, seed))

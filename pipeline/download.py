@@ -8,7 +8,6 @@ what is accepted: the official archive by its md5, or a known copy by the sha256
 data/cifar10/provenance.json tells which bytes these are. With `dataset: synthetic` a small set is generated instead.
 """
 
-import os
 from pathlib import Path
 
 from torchvision.datasets.utils import check_md5
@@ -38,7 +37,7 @@ def main() -> None:
             synthetic.write_set(folder)
             identity = "generated images, not CIFAR-10: results on them mean nothing"
         else:
-            identity = fetch(os.environ.get("CIFAR10_SOURCE") or URL, folder)
+            identity = fetch(sources.located("CIFAR10_SOURCE", URL), folder)
         for name in records.FILES:
             records.read(folder / name, records.records_per_file(name, sizes))
         sha256 = records.content_sha256(folder)

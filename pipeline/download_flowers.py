@@ -1,7 +1,8 @@
 """Stage download of study transfer: fetch Oxford Flowers-17, check it, and put its images, made small, in one file.
 
-    python -m pipeline.download_flowers
-    FLOWERS17_SOURCE=17flowers.tgz python -m pipeline.download_flowers
+    cd studies/transfer
+    PYTHONPATH=../.. python -m pipeline.download_flowers
+    FLOWERS17_SOURCE=17flowers.tgz PYTHONPATH=../.. python -m pipeline.download_flowers
 
 Nilsback and Zisserman (2006): 1,360 photographs, 80 of each of 17 kinds of flowers, 60 MB. The makers publish no
 checksum. So what is checked is the layout, image_0001.jpg to image_1360.jpg, all readable; the sha256 of all files
@@ -9,7 +10,6 @@ in order is recorded in data/flowers17/provenance.json and told in the report. E
 side has `image_size` pixels, and its middle is kept. With `dataset: synthetic_flowers17` a set is generated instead.
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,7 @@ def main() -> None:
         if settings.dataset == "flowers17":
             originals = folder.parent / "originals"
             originals.mkdir()
-            sources.collect(os.environ.get("FLOWERS17_SOURCE") or URL, NAMES, originals, "FLOWERS17_SOURCE")
+            sources.collect(sources.located("FLOWERS17_SOURCE", URL), NAMES, originals, "FLOWERS17_SOURCE")
             sha256 = records.content_sha256(originals, NAMES)
             identity = COPIES.get(sha256, "an archive of the makers' layout; they publish no checksum to compare with")
             images = np.stack([shrink(originals / name, settings.image_size) for name in NAMES])
@@ -58,6 +58,8 @@ def shrink(path: Path, side: int) -> np.ndarray:
     """The middle of an image, uint8 (side, side, 3). Raises StageError if it cannot be read."""
     try:
         with Image.open(path) as image:
+            if min(image.size) < side:
+                raise StageError(f"image_size is {side}; legal is up to {min(image.size)}, the size of {path.name}")
             return np.asarray(ImageOps.fit(image.convert("RGB"), (side, side), Image.Resampling.BILINEAR))
     except (UnidentifiedImageError, OSError) as error:
         raise StageError(f"{path.name} cannot be read as an image ({error}): fetch the data again") from None

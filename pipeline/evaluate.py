@@ -66,7 +66,7 @@ def provenance(path: Path) -> dict[str, str]:
     try:
         return json.loads(path.read_text())
     except (FileNotFoundError, ValueError):
-        raise StageError(f"{path} is missing or damaged: run `dvc repro --force download`") from None
+        raise StageError(f"{path} is missing or damaged: run `dvc repro --force` on the stage download") from None
 
 
 def confusion(actual: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Stage family of study transfer: residual networks beside VGG-16, their layers, parameters, multiply-adds, memory.
 
-    python -m pipeline.family --csv reports/family.csv
+    python -m pipeline.family --csv family.csv
 
 Prints the table, and with --csv writes it. Nothing is trained or even filled with numbers: networks lie on torch's meta
 device, which knows shapes only. 7 s.

@@ -42,8 +42,8 @@ def style() -> None:
 
 
 def looks(arch: pd.DataFrame) -> dict[str, Look]:
-    """A look for each variant: that of its shortcut, unless several here have the same one."""
-    if arch["shortcut"].is_unique:
+    """A look for each variant: that of its shortcut, unless several of a depth have the same one."""
+    if not arch.duplicated(["depth", "shortcut"]).any():
         return {variant: LOOKS[kind] for variant, kind in zip(arch["variant"], arch["shortcut"], strict=True)}
     return dict(zip(arch["variant"], cycle(OTHERS), strict=False))
 
@@ -98,7 +98,7 @@ def gap(curves: pd.DataFrame, arch: pd.DataFrame) -> Figure:
     for variant, runs in curves.groupby("variant", sort=False):
         colour, marker, _ = look[variant]
         by_epoch = (runs["test_error"] - runs["train_error"]).groupby(runs["epoch"])
-        mean = by_epoch.mean()
+        mean = by_epoch.mean().where(by_epoch.size() == runs["seed"].nunique())  # not of survivors alone
         shown = {"markevery": max(1, len(mean) // 10), "marker": marker, "markersize": 4, "linewidth": 1.5}
         axis.plot(mean.index, mean, color=colour, label=variant, **shown)
         axis.fill_between(mean.index, by_epoch.min(), by_epoch.max(), color=colour, alpha=0.2, linewidth=0)
@@ -137,11 +137,11 @@ def share(counts: pd.DataFrame) -> pd.DataFrame:
 def class_error(counts: pd.DataFrame, arch: pd.DataFrame) -> Figure:
     """Error on each class, a panel a depth, a bar a variant; mean over seeds."""
     errors = class_errors(counts).merge(arch, on="variant")
-    depths = sorted(errors["depth"].unique())
+    depths, every = sorted(errors["depth"].unique()), looks(arch)
     figure, axes = plt.subplots(len(depths), 1, figsize=(9, 2.7 * len(depths)), layout="constrained", squeeze=False)
     for axis, depth in zip(axes[:, 0], depths, strict=True):
         rows = errors[errors["depth"] == depth]
-        look = looks(rows.drop_duplicates("variant"))
+        look = {variant: every[variant] for variant in rows["variant"].unique()}
         colours = {variant: one.colour for variant, one in look.items()}
         sns.barplot(rows, x="actual", y="error", hue="variant", palette=colours, saturation=1, ax=axis, errorbar=None)
         for bars, one in zip(axis.containers, look.values(), strict=True):

@@ -95,7 +95,7 @@ def announce(name: str, trainer: Trainer, settings: params.Params, done: int) ->
     print(f"{name} on {where}: about {timedelta(seconds=round(seconds))} for {epochs}", flush=True)
     if seconds > 3600 and trainer.compute.device.type == "cpu":
         print(
-            "To run less: `dvc exp run -S epochs=20 -S 'variants=[resnet20]'`, or `make smoke` for a trial", flush=True
+            "To run less: fewer `epochs`, `variants` or `seeds` in params.yaml, or `make smoke` for a trial", flush=True
         )
 
 

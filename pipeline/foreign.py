@@ -25,6 +25,8 @@ def read(path: Path) -> dict[str, Tensor]:
 
     Raises StageError if the file is missing, or is neither.
     """
+    if path.is_dir():
+        raise StageError(f"{path} is a folder; legal is a file with a network's state_dict")
     try:
         tensors = load_file(path) if path.suffix == ".safetensors" else _torch_file(path)
     except FileNotFoundError:

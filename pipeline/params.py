@@ -74,6 +74,11 @@ class Params(Model):
                     f"arch.{variant}.classes is {self.arch[variant].classes}; legal is {len(data.classes)}, the "
                     f"classes of {self.dataset}"
                 )
+            if self.arch[variant].start != "random" and not data.parted_by_seed:
+                raise ValueError(
+                    f"arch.{variant}.start is {self.arch[variant].start}; legal with {self.dataset} is random: what it "
+                    "starts from is prepared for flowers alone"
+                )
         if self.train_size + self.val_size > data.train:
             raise ValueError(
                 f"train_size {self.train_size} and val_size {self.val_size} do not fit the {data.train} training "

@@ -9,7 +9,7 @@ from IPython.display import HTML
 from matplotlib.figure import Figure
 
 from pipeline import figures, stage, tables
-from pipeline.catalogue import GENERATED
+from pipeline.catalogue import DATASETS, GENERATED
 from pipeline.page import show_figure, show_table
 from pipeline.schedule import milestones
 from pipeline.study import Study, table
@@ -32,6 +32,9 @@ def opening(s: Study, heading: str, lede: str, study_epochs: int, of: str = "of 
             "Such a run can show the direction of an effect, not its size, and its errors are far from the published "
             "ones."
         )
+    used, available = s.settings.train_size + s.settings.val_size, DATASETS[s.settings.dataset].train
+    if used < available:
+        notes.append(f"Only <strong>{used:,} of {available:,} training images</strong> were used.")
     if s.n == 1:
         errors = s.results["test_error_se"]
         notes.append(
@@ -54,15 +57,18 @@ def networks(s: Study) -> HTML:
     )
 
 
-def claims() -> HTML:
+def claims(s: Study) -> HTML:
     """The claims with their verdicts."""
     judged = table("claims")
+    test = "by Student's t over the runs" if s.n > 1 else "by the binomial distribution over the images"
+    if s.n > 1 and DATASETS[s.settings.dataset].parted_by_seed:
+        test += ", widened because they share images (Nadeau and Bengio 2003)"
     counts = ", ".join(f"{count} {verdict}" for verdict, count in judged["verdict"].value_counts().items())
     return show_table(
         tables.claims_table(judged),
         f"Claims and verdicts: {counts}. Each was declared with its tolerance in <code>claims.yaml</code> before it "
-        "was judged. Ours is mean ± sample standard deviation (runs); the verdict rests on the 95 % interval, by "
-        "Student's t over the runs. File: <code>reports/claims.csv</code>.",
+        f"was judged. Ours is mean ± sample standard deviation (runs); the verdict rests on the "
+        f"95 % interval, {test}. File: <code>reports/claims.csv</code>.",
     )
 
 
@@ -120,7 +126,7 @@ def confusion(s: Study) -> HTML:
 
 def class_error(s: Study) -> HTML:
     """Error on each class."""
-    panels = ", one panel a depth" if len(s.groups) > 1 else ""
+    panels = ", one panel a depth" if len(set(s.arch["depth"])) > 1 else ""
     classes = s.confusion["actual"].nunique()
     return show_figure(
         figures.class_error(s.confusion, s.arch), "class_error",

@@ -1,6 +1,7 @@
 """Where data comes from: files out of a URL, an archive or a folder, put in place whole or not at all."""
 
 import errno
+import os
 import shutil
 import socket
 import tarfile
@@ -18,6 +19,17 @@ from pipeline.stage import StageError
 
 ATTEMPTS = 3
 TIMEOUT = 60  # seconds without a byte
+
+
+def located(variable: str, default: str) -> str:
+    """Where the environment `variable` says that data is, or `default`; a relative path begins at the repository's top.
+
+    (DVC runs a study's stages in its folder, and those of a temporary experiment in a copy of the repository.)
+    """
+    given = os.environ.get(variable)
+    if not given:
+        return default
+    return given if "://" in given else str(Path(os.environ.get("DVC_ROOT", "."), given))
 
 
 @contextmanager

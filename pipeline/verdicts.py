@@ -1,14 +1,15 @@
 """What became of the claims: ours beside the published value, a verdict and the reason.
 
 A claim is measured for each seed; n, mean and standard deviation are over seeds, and the interval is the 95 % one:
-Student's t over seeds, or, for one seed, by the binomial distribution over the images. The verdict compares it with the
-published value and the tolerance that was declared:
+Student's t over seeds, wider where every seed parts the same images anew, since such runs are not independent; for one
+seed by the binomial distribution over the images. The verdict compares it with the published value and the tolerance
+that was declared:
 
     reproduced        the whole interval lies within the tolerance; without a published value, above 0
     not reproduced    the whole interval lies outside it; without a published value, below 0
-    inconclusive      the interval straddles the limit, or the schedule or the number of runs cannot tell
+    inconclusive      the interval straddles the limit, or schedule, training images or number of runs cannot tell
     direction reproduced, direction not reproduced
-                      the schedule is too short for the size of a difference, and this is what became of its sign
+                      too little was trained for the size of a difference, and this is what became of its sign
     not run           a variant is not in the grid
     not judged        generated images, or a run that diverged
 """
@@ -19,7 +20,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from pipeline.catalogue import GENERATED
+from pipeline.catalogue import DATASETS, GENERATED
 from pipeline.claims import MEASURES, Claim
 from pipeline.params import Params
 from pipeline.stage import StageError
@@ -49,6 +50,9 @@ def row(
     content["measured"] = claim.measured
     if claim.measure == "parameters":
         return content | counted(claim, sizes)
+    for variant in claim.of:
+        if variant not in settings.arch:
+            raise StageError(f"claim {claim.id} names {variant}; legal are {', '.join(settings.arch)}")
     missing = [variant for variant in claim.of if variant not in settings.variants]
     if missing:
         return content | {"n": 0, "verdict": "not run", "reason": f"{' and '.join(missing)} not in the grid"}
@@ -56,7 +60,7 @@ def row(
         reason = f"{settings.epochs} epochs were run, and it is measured after {claim.epoch}"
         return content | {"n": 0, "verdict": "not run", "reason": reason}
     values = np.array([value(claim, curves, seed) for seed in settings.seeds])
-    low, high = interval(values, binomial_error(claim, settings, runs, curves))
+    low, high = interval(values, binomial_error(claim, settings, runs, curves), overlap(settings))
     measured = {"ours": values.mean(), "sd": values.std(ddof=1) if len(values) > 1 else np.nan, "n": len(values)}
     measured |= {"low": low, "high": high}
     if claim.published is not None:
@@ -67,7 +71,7 @@ def row(
     elif used["diverged"].any() or not np.isfinite(values).all():
         verdict = ("not judged", "a run diverged")
     else:
-        verdict = decide(claim, low, high, settings.epochs)
+        verdict = decide(claim, low, high, shortage(claim, settings))
     return content | measured | dict(zip(("verdict", "reason"), verdict, strict=True))
 
 
@@ -77,7 +81,7 @@ def counted(claim: Claim, sizes: dict[str, int]) -> dict[str, Any]:
     if missing:
         raise StageError(f"claim {claim.id} names {missing[0]}, whose parameters are not counted")
     ours = sum(sign * sizes[name] for name, sign in claim.of.items()) / 1e6
-    verdict, reason = decide(claim, ours, ours, claim.epochs)
+    verdict, reason = decide(claim, ours, ours, "")
     difference = ours - claim.published if claim.published is not None else np.nan
     return {
         "ours": ours,
@@ -121,34 +125,50 @@ def binomial_error(claim: Claim, settings: Params, runs: pd.DataFrame, curves: p
     return float(np.sqrt(variance))
 
 
-def interval(values: np.ndarray, error: float) -> tuple[float, float]:
-    """The 95 % interval of the mean of `values`, one a seed; of a single one by its standard error, if not NaN."""
+def overlap(settings: Params) -> float:
+    """Test images by training image, where every seed parts the same images anew; 0 where the parts are the makers'."""
+    data = DATASETS[settings.dataset]
+    return data.test / data.train if data.parted_by_seed else 0.0
+
+
+def shortage(claim: Claim, settings: Params) -> str:
+    """Why the runs cannot tell the size of what is claimed; empty if they can."""
+    if settings.epochs < claim.epochs:
+        return f"{settings.epochs} epochs were run, and its size takes {claim.epochs}"
+    available, used = DATASETS[settings.dataset].train, settings.train_size + settings.val_size
+    return f"{used:,} of {available:,} training images were used" if used < available else ""
+
+
+def interval(values: np.ndarray, error: float, shared: float = 0.0) -> tuple[float, float]:
+    """The 95 % interval of the mean of `values`, one a seed; of a single one by its standard error, if not NaN.
+
+    Runs whose parts of the data overlap vary together: with `shared`, the ratio of test to training images, the
+    variance of their mean is (1/n + shared) times theirs instead of 1/n (Nadeau and Bengio 2003, section 3).
+    """
     mean, n = values.mean(), len(values)
     if n > 1:
-        half = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n)
+        half = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * values.std(ddof=1) * np.sqrt(1 / n + shared)
     else:
         half = stats.norm.ppf((1 + CONFIDENCE) / 2) * error
     return mean - half, mean + half
 
 
-def decide(claim: Claim, low: float, high: float, epochs: int) -> tuple[str, str]:
-    """Verdict and reason."""
-    short = epochs < claim.epochs
-    ran = f"{epochs} epochs were run, and its size takes {claim.epochs}"
+def decide(claim: Claim, low: float, high: float, short: str) -> tuple[str, str]:
+    """Verdict and reason; `short` is why only a sign can be told, if so."""
     if not np.isfinite([low, high]).all():
         return "inconclusive", "one run, whose spread is not known"
     if claim.published is None or (short and len(claim.of) > 1):
         sign = 1 if claim.published is None else np.sign(claim.published)
         worst, best = sorted((sign * low, sign * high))
         prefix = "direction " if short else ""
-        more = f"; {ran}" if short else ""
+        more = f"; {short}" if short else ""
         if worst > 0:
             return f"{prefix}reproduced", f"the interval has the claimed sign{more}"
         if best < 0:
             return f"{prefix}not reproduced", f"the interval has the other sign{more}"
         return "inconclusive", f"the interval contains 0{more}"
     if short:
-        return "inconclusive", ran
+        return "inconclusive", short
     nearest = 0 if low <= claim.published <= high else min(abs(low - claim.published), abs(high - claim.published))
     farthest = max(abs(low - claim.published), abs(high - claim.published))
     limits = f"{claim.published:g} ± {claim.tolerance:g}"

@@ -84,6 +84,8 @@ def test_shrinking_keeps_the_middle(tmp_path):
     small = download_flowers.shrink(tmp_path / "wide.png", 30)
     assert small.shape == (30, 30, 3)
     assert small[:, 1:-1].min() > 250
+    with pytest.raises(StageError, match=r"image_size is 61; legal is up to 60, the size of wide\.png"):
+        download_flowers.shrink(tmp_path / "wide.png", 61)
     with pytest.raises(StageError, match="cannot be read as an image"):
         (tmp_path / "text.jpg").write_text("no image")
         download_flowers.shrink(tmp_path / "text.jpg", 30)

@@ -57,5 +57,5 @@ def test_missing_and_damaged_weights_are_refused(workspace):
 
 
 def test_data_of_unknown_provenance_is_refused(tmp_path):
-    with pytest.raises(StageError, match=r"provenance.json is missing or damaged: run `dvc repro --force download`"):
+    with pytest.raises(StageError, match=r"provenance\.json is missing or damaged: run `dvc repro --force`"):
         evaluate.provenance(tmp_path / "provenance.json")

@@ -58,6 +58,8 @@ def test_what_is_no_state_dict_is_refused_and_nothing_in_it_is_run(tmp_path, cap
         with pytest.raises(StageError, match="is no state_dict in safetensors or torch's format"):
             foreign.read(tmp_path / name)
     assert "run!" not in capsys.readouterr().out
+    with pytest.raises(StageError, match="is a folder; legal is a file"):
+        foreign.read(tmp_path)
     with pytest.raises(StageError, match="is not there"):
         foreign.read(tmp_path / "nowhere.pth")
 

@@ -86,6 +86,10 @@ def test_the_committed_parameters_are_those_of_study_a():
             "train_size 1089 and val_size 0 do not fit the 1088 training images of flowers17",
         ),
         (
+            {"variants": ["a"], "arch": {"a": {"depth": 8, "start": "cifar10"}}},
+            "arch.a.start is cifar10; legal with synthetic is random",
+        ),
+        (
             {"arch": {"plain8": {"depth": 8, "frozen": True}}},
             "arch.plain8.frozen is true with start: random; legal is false, or weights to start from",
         ),

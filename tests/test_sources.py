@@ -122,3 +122,12 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
         raise StageError("no")
     assert [path.name for path in target.iterdir()] == ["first"]
     assert [path.name for path in target.parent.iterdir()] == ["set"]
+
+
+def test_a_relative_path_begins_at_the_top_of_the_repository(monkeypatch):
+    monkeypatch.delenv("SOURCE", raising=False)
+    assert sources.located("SOURCE", "https://example.org/a") == "https://example.org/a"
+    for given, place in (("a.tgz", "/top/a.tgz"), ("/b/a.tgz", "/b/a.tgz"), ("http://c/a.tgz", "http://c/a.tgz")):
+        monkeypatch.setenv("SOURCE", given)
+        monkeypatch.setenv("DVC_ROOT", "/top")
+        assert sources.located("SOURCE", "") == place

@@ -17,7 +17,8 @@ def claim(**changes: object) -> Claim:
 
 def judged(settings, errors: dict[str, list[float]], one: Claim, epochs: int = 3, **changes: object) -> pd.Series:
     """The row of `one`, of runs on CIFAR-10 whose test errors in the last epoch are given, a list a variant."""
-    chosen = settings(dataset="cifar10", epochs=epochs, seeds=list(range(len(next(iter(errors.values()))))), **changes)
+    given = {"dataset": "cifar10", "train_size": 50_000, "seeds": list(range(len(next(iter(errors.values())))))}
+    chosen = settings(**(given | {"epochs": epochs} | changes))
     curves = [
         {"variant": variant, "seed": seed, "epoch": epoch, "train_loss": 1.0 / epoch, "train_error": 50.0 / epoch}
         | {"test_error": error if epoch == epochs else 60.0 + epoch}
@@ -113,10 +114,27 @@ def test_parameters_need_no_run(settings):
         judged(settings, {"resnet8": [10.0]}, claim(measure="parameters", of={"nets": 1}))
 
 
-def test_what_is_not_in_the_grid_is_not_run(settings):
-    row = judged(settings, {"resnet8": [10.0]}, claim(of={"resnet8": 1, "other": -1}))
-    assert (row["verdict"], row["reason"]) == ("not run", "other not in the grid")
+def test_what_is_not_in_the_grid_is_not_run_and_what_is_nowhere_is_refused(settings):
+    row = judged(settings, {"resnet8": [10.0]}, claim(of={"resnet8": 1, "plain8": -1}), variants=["resnet8"])
+    assert (row["verdict"], row["reason"]) == ("not run", "plain8 not in the grid")
     assert np.isnan(row["ours"])
+    with pytest.raises(StageError, match="claim a names resnet9; legal are plain8, resnet8"):
+        judged(settings, {"resnet8": [10.0]}, claim(of={"resnet9": 1}))
+
+
+def test_fewer_training_images_are_like_a_short_schedule(settings):
+    row = judged(settings, {"resnet8": [10.0, 10.1]}, claim(), train_size=200)
+    assert (row["verdict"], row["reason"]) == ("inconclusive", "200 of 50,000 training images were used")
+
+
+def test_runs_that_share_images_have_a_wider_interval(settings):
+    """Nadeau and Bengio 2003: with n = 5 and a fifth held out, 1/n + n_test/n_train = 0.2 + 0.25, 1.5 times as wide."""
+    values = np.array([1.0, 2, 3, 4, 5])
+    narrow, wide = verdicts.interval(values, np.nan), verdicts.interval(values, np.nan, 0.25)
+    assert (wide[1] - wide[0]) / (narrow[1] - narrow[0]) == pytest.approx(1.5)
+    flowers = {"dataset": "flowers17", "variants": ["a"], "arch": {"a": {"depth": 8, "classes": 17}}}
+    assert verdicts.overlap(settings(**flowers)) == 0.25
+    assert verdicts.overlap(settings(dataset="cifar10")) == 0
 
 
 def test_generated_images_and_diverged_runs_are_not_judged(settings):

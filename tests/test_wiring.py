@@ -87,12 +87,12 @@ def test_every_module_a_stage_imports_is_its_dep_and_no_other_is(name):
     assert declared == {path.relative_to(ROOT) for path in code_of(name)}
 
 
-@pytest.mark.parametrize("name", [name for name in STAGES if not name.endswith("pretraining/train") and "/" in name])
+@pytest.mark.parametrize("name", [name for name in STAGES if "/" in name])
 def test_a_study_runs_the_code_of_this_checkout_and_is_told_where_its_data_is(name):
     words = STAGES[name]["cmd"].split()
     assert words[:3] == ["PYTHONPATH=../..", "python", "-m"]
     deps = STAGES[name]["deps"]
-    for option in ("--data", "--claims", "--published", "--cifar10"):
+    for option in ("--data", "--claims", "--published", "--family", "--model", "--record"):
         if option in words:
             assert words[words.index(option) + 1] in deps
 
@@ -119,7 +119,10 @@ def test_the_report_depends_on_every_table_of_aggregate():
 
 def test_the_committed_runs_were_made_with_the_pinned_torch():
     pinned = re.search(r"^torch==(.*)$", (ROOT / "requirements.txt").read_text(), re.M).group(1)
-    for path in ROOT.glob("reports/runs/*/environment.json"):
+    for path in [
+        *ROOT.glob("reports/runs/*/environment.json"),
+        *ROOT.glob("studies/*/reports/runs/*/environment.json"),
+    ]:
         for session in json.loads(path.read_text())["sessions"]:
             assert session["torch"].split("+")[0] == pinned, path
 
