@@ -22,4 +22,4 @@ def test_over_an_hour_ahead_on_a_cpu_comes_with_a_hint(settings, capsys, kind, s
     line, *more = capsys.readouterr().out.splitlines()
     assert line.endswith("about 1:03:20 for 200 epochs, 20 are done" if seconds == 19 else "200 epochs, 20 are done")
     assert bool(more) == hint
-    assert not more or "To run less: `dvc exp run -S epochs=20" in more[0]
+    assert not more or "To run less: fewer `epochs`" in more[0]
