@@ -145,7 +145,7 @@ def test_data_that_study_a_has_otherwise_is_refused_with_a_sentence(studied):
 
 def test_a_clone_that_ran_study_a_alone_goes_back_as_the_readme_says(studied, tmp_path):
     sh(tmp_path, f"git clone -q {studied} copy")
-    sh(tmp_path / "copy", "dvc repro -q && git checkout . && dvc checkout --allow-missing")
+    sh(tmp_path / "copy", "dvc repro -q && git checkout HEAD . && dvc checkout --allow-missing")
     assert "Data and pipelines are up to date" in sh(tmp_path / "copy", "dvc repro")
 
 
