@@ -6,7 +6,7 @@
 Writes reports/{results.csv, effects.csv, results.md, metrics.json, curves.csv, confusion.csv}; with a file of claims
 reports/claims.csv in place of the effects, which are study A's. Test errors are those of the last epoch, in percent;
 the best epoch stands beside for comparison only, since choosing it would be selection on the test set. A run of the
-grid that is missing, or was trained on another schedule, is an error that names it. 0.5 s; a second more with claims.
+grid that is missing, or was trained on another schedule, is an error that names it. 1.5 s.
 """
 
 import argparse

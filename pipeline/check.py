@@ -1,4 +1,4 @@
-"""Does each dvc.lock match this checkout's code, parameters, dvc.yaml and reports? Needs neither data nor cache; 2 s.
+"""Does each dvc.lock match this checkout's code, parameters, dvc.yaml and reports? Needs neither data nor cache; 6 s.
 
     python -m pipeline.check
 

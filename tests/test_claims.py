@@ -35,3 +35,14 @@ def test_committed_claims_are_about_networks_that_there_are(path: Path):
     names = set(settings.arch) | (set(pd.read_csv(family)["network"]) if family.exists() else set())
     for one in claims.load(path):
         assert set(one.of) <= names, one.id
+
+
+def test_published_values_that_stand_in_the_table_too_are_the_same():
+    table = pd.read_csv(ROOT / "data/published.csv").set_index("net")["value"]
+    for study, claim, net in (
+        ("resnet18", "accuracy", "resnet18_thin"),
+        ("transfer", "scratch_test", "scratch_resnet_flowers17"),
+        ("transfer", "imagenet_test", "resnet50_pretrained_flowers17"),
+    ):
+        declared = {one.id: one.published for one in claims.load(ROOT / f"studies/{study}/claims.yaml")}
+        assert declared[claim] == table[net]
