@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,12 +19,16 @@ RENAMED = (  # what others call it, what we do
     (re.compile(r"^linear\."), "fc."),
 )
 SHOWN = 5  # names in a refusal
+DAMAGED = (  # what readers raise at files that are cut off or of another kind
+    SafetensorError, pickle.UnpicklingError, struct.error,
+    RuntimeError, EOFError, ValueError, LookupError, AssertionError,
+)  # fmt: skip
 
 
 def read(path: Path) -> dict[str, Tensor]:
     """The tensors of a state_dict by our names, from a safetensors file or one of torch's; nothing in it is run.
 
-    Raises StageError if the file is missing, or is neither.
+    Raises StageError if the file is missing, is neither, or holds a tensor by two names.
     """
     if path.is_dir():
         raise StageError(f"{path} is a folder; legal is a file with a network's state_dict")
@@ -31,18 +36,25 @@ def read(path: Path) -> dict[str, Tensor]:
         tensors = load_file(path) if path.suffix == ".safetensors" else _torch_file(path)
     except FileNotFoundError:
         raise StageError(f"{path} is not there; legal is a file with a network's state_dict") from None
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+    except DAMAGED as error:
         raise StageError(
             f"{path} is no state_dict in safetensors or torch's format: {' '.join(str(error).split())[:200]}"
         ) from None
-    return {renamed(name): tensor for name, tensor in tensors.items()}
+    ours: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        if renamed(name) in ours:
+            raise StageError(f"{path} holds {renamed(name)} twice, once as {name}; legal is one network's state_dict")
+        ours[renamed(name)] = tensor
+    return ours
 
 
 def _torch_file(path: Path) -> dict[str, Tensor]:
     content = torch.load(path, map_location="cpu", weights_only=True)
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]  # a checkpoint that holds more than the weights
-    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
+    if not isinstance(content, Mapping) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
+    ):
         raise ValueError("it does not map names to tensors")
     return dict(content)
 

@@ -52,9 +52,10 @@ class Harmful:
 def test_what_is_no_state_dict_is_refused_and_nothing_in_it_is_run(tmp_path, capsys):
     torch.save({"a": Harmful()}, tmp_path / "harmful.pth")
     torch.save([1, 2], tmp_path / "list.pth")
+    torch.save({0: torch.ones(1)}, tmp_path / "numbered.pth")
     (tmp_path / "text.pth").write_text("no weights")
     (tmp_path / "cut.safetensors").write_bytes(b"12")
-    for name in ("harmful.pth", "list.pth", "text.pth", "cut.safetensors"):
+    for name in ("harmful.pth", "list.pth", "numbered.pth", "text.pth", "cut.safetensors"):
         with pytest.raises(StageError, match="is no state_dict in safetensors or torch's format"):
             foreign.read(tmp_path / name)
     assert "run!" not in capsys.readouterr().out
@@ -79,3 +80,23 @@ def test_a_mismatch_is_told_with_its_list():
     )
     with pytest.raises(StageError, match=r"and \d+ more$"):
         foreign.same_tensors({}, wanted, "file")
+
+
+def test_a_tensor_by_two_names_is_refused(tmp_path):
+    save_file({"linear.bias": torch.zeros(3), "module.fc.bias": torch.ones(3)}, tmp_path / "two.safetensors")
+    with pytest.raises(StageError, match=r"two\.safetensors holds fc\.bias twice, once as (module\.fc|linear)\.bias; "):
+        foreign.read(tmp_path / "two.safetensors")
+
+
+@pytest.mark.parametrize("zipped", [True, False])  # torch's format, and the one before 1.6, in which much is published
+def test_a_file_that_is_cut_off_is_refused_wherever_it_ends(tmp_path, zipped):
+    path = tmp_path / "whole.pth"
+    torch.save(
+        {"conv1.weight": torch.ones(2, 3), "linear.bias": torch.zeros(3)}, path, _use_new_zipfile_serialization=zipped
+    )
+    assert sorted(foreign.read(path)) == ["conv1.weight", "fc.bias"]
+    content = path.read_bytes()
+    for end in range(0, len(content), 7):
+        path.write_bytes(content[:end])
+        with pytest.raises(StageError, match=r"whole\.pth is no state_dict in safetensors or torch's format"):
+            foreign.read(path)
