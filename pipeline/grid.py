@@ -1,0 +1,106 @@
+"""The declared grid of runs, as its stages left it under reports/runs; never what else lies in that folder."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline import measures, stage
+from pipeline.params import Params
+from pipeline.schedule import learning_rate
+from pipeline.stage import StageError
+
+PROBED = ("gradients", "responses")  # tables of a run by probe
+
+
+@dataclass(frozen=True)
+class Grid:
+    """All runs of params.yaml's variants and seeds; every table begins with variant and seed.
+
+    `runs` has a row a run, `curves` a row an epoch, `confusion` a row a pair of classes; `wrong` says of every test
+    image (images,) whether a run, named variant-seed, has it wrong, and `actual` (images,) what class it is of in the
+    first run. `gradients` and `responses` have a row a layer.
+    """
+
+    settings: Params
+    runs: pd.DataFrame
+    curves: pd.DataFrame
+    confusion: pd.DataFrame
+    wrong: dict[str, np.ndarray]
+    actual: np.ndarray
+    gradients: pd.DataFrame
+    responses: pd.DataFrame
+
+    def values(self, measure: str, variant: str, epoch: int | None = None) -> np.ndarray:
+        """A measure of a variant's runs (seeds,), after `epoch` or the last; a run that diverged has what it had."""
+        runs = self.runs[self.runs["variant"] == variant]
+        if measure not in measures.BY_EPOCH:
+            return runs[measure].to_numpy(float)
+        histories = self.curves[self.curves["variant"] == variant].groupby("seed", sort=False)
+        chosen = [rows[rows["epoch"] <= (epoch or np.inf)].iloc[-1] for _, rows in histories]
+        return np.array([measures.of_epoch(measure, row) for row in chosen], float)
+
+
+def load(settings: Params, probed: bool) -> Grid:
+    """The grid; with what probe measured, if `probed`. Raises StageError for a run that is missing or unfit."""
+    runs, wrong, actual = [], {}, []
+    tables: dict[str, list[pd.DataFrame]] = {name: [] for name in ("curves", "confusion", *PROBED)}
+    for variant in settings.variants:
+        for seed in settings.seeds:
+            name, keys = f"{variant}-{seed}", {"variant": variant, "seed": seed}
+            history, measured = read(name, "history.csv"), read(name, "metrics.json")
+            check_schedule(name, history, settings, measured["diverged"])
+            probe = read(name, "probe.json") if probed else {}
+            runs.append(keys | summarise(history) | measures.of_run(history, settings, probe) | measured)
+            tables["curves"].append(history.assign(**keys))
+            tables["confusion"].append(read(name, "confusion.csv").assign(**keys))
+            for table in PROBED if probed else ():
+                tables[table].append(read(name, f"{table}.csv").assign(**keys))
+            predictions = read(name, "predictions.csv")
+            wrong[name] = (predictions["actual"] != predictions["predicted"]).to_numpy()
+            actual.append(predictions["actual"].to_numpy())
+    identities = {json.dumps(run["data"], sort_keys=True) for run in runs}
+    if len(identities) > 1:
+        raise StageError("the runs were evaluated on different data: run `dvc repro`")
+    joint = {name: joined(rows) for name, rows in tables.items()}
+    return Grid(settings, pd.DataFrame(runs), wrong=wrong, actual=actual[0], **joint)
+
+
+def read(name: str, file: str) -> Any:
+    """A file of run `name`, a table or a mapping. Raises StageError if it is missing or damaged."""
+    path = stage.RUNS / name / file
+    try:
+        return json.loads(path.read_text()) if path.suffix == ".json" else pd.read_csv(path)
+    except FileNotFoundError:
+        raise StageError(f"run {name} of the grid is missing ({path}): run `dvc repro`") from None
+    except ValueError as error:
+        raise StageError(f"{path} is damaged ({error}): run `dvc repro`") from None
+
+
+def check_schedule(name: str, history: pd.DataFrame, settings: Params, diverged: bool) -> None:
+    """Raise StageError unless the run's learning rates are those of params.yaml; a diverged run may be shorter."""
+    expected = [round(learning_rate(settings, epoch), 12) for epoch in range(settings.epochs)]
+    trained = history["lr"].tolist()
+    if trained != (expected[: len(trained)] if diverged else expected):
+        raise StageError(
+            f"run {name} was trained for {len(trained)} epochs on another schedule than params.yaml's "
+            f"({settings.epochs} epochs from lr {settings.lr}): run `dvc repro`"
+        )
+
+
+def summarise(history: pd.DataFrame) -> dict[str, Any]:
+    """Last and best epoch of one run."""
+    last, best = history.iloc[-1], history.loc[history["test_error"].idxmin()]
+    row = {key: last[key] for key in ("train_error", "train_loss", "val_error") if key in last}
+    return row | {"best_epoch": int(best["epoch"]), "best_test_error": best["test_error"]}
+
+
+def joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """The tables below one another, with variant and seed as the first columns; an empty one of none."""
+    if not tables:
+        return pd.DataFrame(columns=["variant", "seed"])
+    table = pd.concat(tables)
+    keys = ["variant", "seed"]
+    return table[keys + [column for column in table.columns if column not in keys]]

@@ -1,0 +1,47 @@
+"""The grid: what is declared is read, whole or not at all."""
+
+from pathlib import Path
+
+import pytest
+from conftest import write_run
+
+from pipeline import grid
+from pipeline.schedule import learning_rate
+from pipeline.stage import StageError
+
+
+@pytest.fixture
+def runs(tmp_path, settings, monkeypatch):
+    """Small parameters with their two made-up runs in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    given = settings()
+    for variant, errors in (("plain8", [60.0, 30.0, 20.0]), ("resnet8", [50.0, 18.0, 19.0])):
+        write_run(Path("reports/runs") / f"{variant}-0", errors, [learning_rate(given, e) for e in range(3)])
+    return given
+
+
+def test_values_are_of_the_last_epoch_or_of_another(runs):
+    one = grid.load(runs, probed=True)
+    assert one.values("test_error", "plain8").tolist() == [20]
+    assert one.values("test_accuracy", "plain8", 2).tolist() == [70]
+    assert one.values("epochs_to_20", "resnet8").tolist() == [2]
+    assert one.values("train_error_eval", "resnet8").tolist() == [17]
+    assert one.wrong["plain8-0"].sum() == 20
+    assert one.gradients.columns.tolist()[:3] == ["variant", "seed", "when"]
+
+
+def test_what_probe_measured_is_read_only_where_it_is_asked_for(runs):
+    for path in Path("reports/runs").glob("*/probe.json"):
+        path.unlink()
+    assert grid.load(runs, probed=False).responses.empty
+    with pytest.raises(StageError, match=r"run plain8-0 of the grid is missing \(reports/runs/plain8-0/probe.json\)"):
+        grid.load(runs, probed=True)
+
+
+def test_a_run_that_diverged_has_what_it_had(runs):
+    write_run(Path("reports/runs/plain8-0"), [90.0, 90.0], [0.1, 0.01], diverged=True)
+    one = grid.load(runs, probed=False)
+    assert one.values("test_error", "plain8").tolist() == [90]
+    with pytest.raises(StageError, match="plain8-0 was trained for 2 epochs on another schedule"):
+        write_run(Path("reports/runs/plain8-0"), [90.0, 90.0], [0.1, 0.01])
+        grid.load(runs, probed=False)
