@@ -6,6 +6,15 @@ import pandas as pd
 from pipeline.params import Params
 
 SHORTCUTS = {"none": "none", "projection": "projection (B)", "identity": "identity (A)"}
+SIGNS = {  # before a verdict, so that it can be told without its colour
+    "reproduced": "✓",
+    "direction reproduced": "✓",
+    "not reproduced": "✗",
+    "direction not reproduced": "✗",
+    "inconclusive": "?",
+    "not run": "–",
+    "not judged": "–",
+}
 
 
 def percent(mean: float, sd: float = np.nan, runs: int = 1) -> str:
@@ -17,7 +26,17 @@ def percent(mean: float, sd: float = np.nan, runs: int = 1) -> str:
 
 def value(number: float, form: str = ".2f") -> str:
     """A number in `form`, or a dash where there is none; a minus is a minus."""
-    return format(number, form).replace("-", "−") if np.isfinite(number) else "–"
+    if not np.isfinite(number):
+        return "–"
+    text = format(number, form)
+    return text.replace("-", "−") if float(text) else text.lstrip("-")  # 0 has no sign
+
+
+def interval(low: float, high: float, form: str = ".2f") -> str:
+    """`0.27 to 3.53`; an end where the data set no bound is infinite."""
+    if np.isnan([low, high]).any():
+        return "–"
+    return " to ".join(value(x, form) if np.isfinite(x) else f"{'−' if x < 0 else ''}∞" for x in (low, high))
 
 
 def results_table(results: pd.DataFrame) -> pd.DataFrame:
@@ -39,34 +58,79 @@ def results_table(results: pd.DataFrame) -> pd.DataFrame:
     return table if results["net"].any() else table.drop(columns=["paper %", "study A %"])
 
 
-def effects_table(effects: pd.DataFrame) -> pd.DataFrame:
-    """effects.csv for the eye: differences in points of test error, the amplification as a factor."""
-    ratios = effects["effect"] == "amplification"
-    columns = {"claim": effects["statement"], "measured as": effects["measure"]}
-    for heading, key in (("ours", "ours"), ("paper", "paper"), ("study A", "study_a")):
-        columns[heading] = [
-            (value(x, ".1f") + ("x" if np.isfinite(x) else "")) if ratio else value(x, "+.2f")
-            for x, ratio in zip(effects[key], ratios, strict=True)
-        ]
-    return pd.DataFrame(columns | {"verdict": effects["verdict"]})
+def verdict(name: str) -> str:
+    """A verdict with its sign."""
+    return f"{SIGNS[name]} {name}"
+
+
+def tally(verdicts: pd.Series) -> dict[str, int]:
+    """How many claims came to which verdict, those that none came to left out."""
+    return {name: int((verdicts == name).sum()) for name in SIGNS if (verdicts == name).any()}
+
+
+def form(unit: str) -> str:
+    """How numbers of a claim's unit are written: to two decimals, or to three digits where they may be small."""
+    return ".2f" if unit in ("%", "points", "nats", "ratio", "decades") else ".3g"
+
+
+def measured(row: pd.Series) -> str:
+    """What became of a claim's measure: mean ± sd (n), or a count that needs no run."""
+    if row["n"] > 0 and np.isfinite(row["ours"]):
+        sd = f" ± {value(row['sd'], form(row['unit']))}" if np.isfinite(row["sd"]) else ""
+        return f"{value(row['ours'], form(row['unit']))}{sd} ({int(row['n'])})"
+    return value(row["ours"], ".4g")
 
 
 def claims_table(claims: pd.DataFrame) -> pd.DataFrame:
-    """claims.csv for the eye: mean ± sd (n) beside what is published, the verdict and why."""
-    ours = [
-        percent(row.ours, row.sd, int(row.n)) if row.n > 0 else value(row.ours)
-        for row in claims[["ours", "sd", "n"]].fillna({"n": 0}).itertuples(index=False)
-    ]
+    """claims.csv for the eye: mean ± sd (n) with its interval beside what is published, the verdict and why."""
+    ours = [measured(row) for _, row in claims.iterrows()]
     return pd.DataFrame(
         {
             "claim": claims["statement"],
-            "measured as": claims["measured"],
+            "measured as": claims["measured"] + ", " + claims["unit"],
             "ours": ours,
+            "95 % interval": [
+                interval(row["low"], row["high"], form(row["unit"])) if row["n"] > 0 else "–"
+                for _, row in claims.iterrows()
+            ],
             "published": [value(number, "g") for number in claims["published"]],
-            "verdict": claims["verdict"],
+            "verdict": claims["verdict"].map(verdict),
             "why": claims["reason"],
         }
     )
+
+
+def evidence_table(claims: pd.DataFrame) -> pd.DataFrame:
+    """The rest of claims.csv: how each claim was tested, what is accepted, and where it is published."""
+    known = claims[claims["test"].notna()]
+    return pd.DataFrame(
+        {
+            "id": known["id"],
+            "test": known["test"],
+            "p": [value(p, ".2g") for p in known["p"]],
+            "binomial error": [value(error) for error in known["binomial_se"]],
+            "accepted": [
+                interval(*row, "g") for row in known[["accepted_from", "accepted_to"]].itertuples(index=False)
+            ],
+            "source": known["source"],
+            "note": known["note"].fillna(""),
+        }
+    )
+
+
+def parts_table(claims: pd.DataFrame) -> pd.DataFrame:
+    """A row a part that claims are grouped by: the verdicts by their signs, and its first measure."""
+    rows = []
+    for part, group in claims.groupby("part", sort=False):
+        first = group.iloc[0]
+        signs = (
+            f"{SIGNS[name]} {count}{' direction' if 'direction' in name else ''}"
+            for name, count in tally(group["verdict"]).items()
+        )
+        row = {"claim": part, "verdicts": ", ".join(signs), "ours": measured(first)}
+        row["published"] = value(first["published"], "g")
+        rows.append(row | {"of": f"{first['measured']}, {first['unit']}"})
+    return pd.DataFrame(rows)
 
 
 def accuracy_table(curves: pd.DataFrame, epochs: list[int]) -> pd.DataFrame:
@@ -93,17 +157,61 @@ def convergence_table(results: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def markdown(results: pd.DataFrame, judged: pd.DataFrame, settings: Params) -> str:
-    """results.md: the claims or effects, the table of networks, and what was run."""
+def ratios_table(convergence: pd.DataFrame) -> pd.DataFrame:
+    """convergence.csv for the eye, where both networks of a pair get there."""
+    reached = convergence[convergence["ratio"].notna()]
+    return pd.DataFrame(
+        {
+            "networks": reached["plain"] + " / " + reached["residual"],
+            "test error": [f"≤ {error} %" for error in reached["error"]],
+            "epochs": [
+                f"{value(one, '.3g')} / {value(other, '.3g')}"
+                for one, other in reached[["epochs_plain", "epochs_residual"]].itertuples(index=False)
+            ],
+            "ratio": [percent(row.ratio, row.sd, int(row.n)) for row in reached.itertuples()],
+            "95 % interval": [interval(*row) for row in reached[["low", "high"]].itertuples(index=False)],
+        }
+    )
+
+
+def stability_table(results: pd.DataFrame) -> pd.DataFrame:
+    """Training error as tested beside the running one and the test error, and how unsteady training was."""
+    columns = {"network": results["variant"], "training error %, running": results["train_error"].map(value)}
+    if "train_error_eval" in results:
+        columns["training error %, as tested"] = results["train_error_eval"].map(value)
+    columns["test error %"] = results["test_error"].map(value)
+    columns["spread before drops, points"] = results["test_error_spread"].map(value)
+    columns["largest rise of the loss, nats"] = results["loss_jump"].map(lambda x: value(x, ".3f"))
+    return pd.DataFrame(columns)
+
+
+def factor(number: float) -> str:
+    """To two digits: 0.36, 2.1, 160."""
+    return value(float(f"{number:.2g}"), "g")
+
+
+def layers_table(results: pd.DataFrame) -> pd.DataFrame:
+    """What probe measured, by network: gradients of early layers as multiples of late ones', and responses."""
+    columns = {"network": results["variant"]}
+    for when, key in (("before", "gradient_reach_initial"), ("after", "gradient_reach")):
+        columns[f"early / late gradient, {when} training"] = [factor(10**x) for x in results[key]]
+    columns["response, mean over 3x3 layers"] = results["response_std"].map(value)
+    return pd.DataFrame(columns)
+
+
+def markdown(results: pd.DataFrame, claims: pd.DataFrame, settings: Params) -> str:
+    """results.md: the claims, by part if they have any, the table of networks, and what was run."""
     seeds = ", ".join(map(str, settings.seeds))
     epochs = f"{settings.epochs} epoch{'s' if settings.epochs > 1 else ''} a network"
     run = f"{epochs}, seed{'s' if len(settings.seeds) > 1 else ''} {seeds}, last epoch"
-    note = f"Run: `{settings.dataset}`, {run}."
-    if "effect" in judged:
-        note += " Effects are differences of test errors in points."
-    table = effects_table if "effect" in judged else claims_table
-    parts = [pipes(table(judged))] if len(judged) else []
-    return "\n\n".join([*parts, pipes(results_table(results)), note]) + "\n"
+    table = parts_table if has_parts(claims) else claims_table
+    counts = ", ".join(f"{verdict(name)} {count}" for name, count in tally(claims["verdict"]).items())
+    parts = [pipes(table(claims)), f"Of {len(claims)} measures: {counts}."] if len(claims) else []
+    return "\n\n".join([*parts, pipes(results_table(results)), f"Run: `{settings.dataset}`, {run}."]) + "\n"
+
+
+def has_parts(claims: pd.DataFrame) -> bool:
+    return claims["part"].fillna("").ne("").any()
 
 
 def pipes(table: pd.DataFrame) -> str:

@@ -1,12 +1,9 @@
 """What became of the claims: ours beside the published value, a verdict and the reason.
 
-A claim is measured for each seed; n, mean and standard deviation are over seeds, and the interval is the 95 % one:
-Student's t over seeds, wider where every seed parts the same images anew, since such runs are not independent; for one
-seed by the binomial distribution over the images. The verdict compares it with the published value and the tolerance
-that was declared:
+The verdict compares the 95 % interval of ours (estimates.py) with the tolerance that was declared:
 
-    reproduced        the whole interval lies within the tolerance; without a published value, above 0
-    not reproduced    the whole interval lies outside it; without a published value, below 0
+    reproduced        the whole interval lies within the tolerance; where only a sign is claimed, on its side
+    not reproduced    the whole interval lies outside it; on the other side
     inconclusive      the interval straddles the limit, or schedule, training images or number of runs cannot tell
     direction reproduced, direction not reproduced
                       too little was trained for the size of a difference, and this is what became of its sign
@@ -14,173 +11,148 @@ that was declared:
     not judged        generated images, or a run that diverged
 """
 
+import re
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from pipeline.catalogue import DATASETS, GENERATED
-from pipeline.claims import MEASURES, Claim
+from pipeline.claims import Claim
+from pipeline.estimates import Result, estimate
+from pipeline.grid import Grid
+from pipeline.measures import MEASURES, SHORTEST
 from pipeline.params import Params
-from pipeline.stage import StageError
+from pipeline.statistics import Estimate
 
-COLUMNS = ["id", "statement", "source", "measured", "ours", "sd", "n", "low", "high", "published", "difference"]
-COLUMNS += ["tolerance", "verdict", "reason"]
-CONFIDENCE = 0.95
-
-
-def judge(
-    claims: list[Claim], settings: Params, runs: pd.DataFrame, curves: pd.DataFrame, sizes: dict[str, int]
-) -> pd.DataFrame:
-    """A row a claim, with COLUMNS; `low` and `high` bound the interval, NaN where there is none.
-
-    `runs` and `curves` are aggregate's, a row a run and a row an epoch of one; `sizes` are parameters by network.
-    Raises StageError for a network without.
-    """
-    rows = [row(claim, settings, runs, curves, sizes) for claim in claims]
-    return pd.DataFrame(rows, columns=COLUMNS)
+COLUMNS = ["id", "part", "statement", "source", "measured", "unit", "ours", "sd", "n", "low", "high", "test", "p"]
+COLUMNS += ["binomial_se", "published", "difference", "accepted_from", "accepted_to", "verdict", "reason", "note"]
 
 
-def row(
-    claim: Claim, settings: Params, runs: pd.DataFrame, curves: pd.DataFrame, sizes: dict[str, int]
-) -> dict[str, Any]:
+def judge(claims: list[Claim], grid: Grid, sizes: dict[str, int]) -> pd.DataFrame:
+    """A row a claim, with COLUMNS, NaN where there is nothing; `sizes` are parameters by network."""
+    return pd.DataFrame([row(claim, grid, sizes) for claim in claims], columns=COLUMNS)
+
+
+def row(claim: Claim, grid: Grid, sizes: dict[str, int]) -> dict[str, Any]:
     """What became of one claim."""
-    content = claim.model_dump(include={"id", "statement", "source", "published", "tolerance"})
-    content["measured"] = claim.measured
+    content = claim.model_dump(include={"id", "part", "statement", "source", "published", "note"})
+    content |= {"measured": claim.measured, "unit": MEASURES[claim.measure].unit if not claim.over else "ratio"}
+    if claim.limits:
+        content |= dict(zip(("accepted_from", "accepted_to"), claim.limits, strict=True))
+    missing = unavailable(claim, grid.settings, sizes)
+    if missing:
+        return content | {"n": 0, "verdict": "not run", "reason": missing}
     if claim.measure == "parameters":
-        return content | counted(claim, sizes)
-    for variant in claim.of:
-        if variant not in settings.arch:
-            raise StageError(f"claim {claim.id} names {variant}; legal are {', '.join(settings.arch)}")
-    missing = [variant for variant in claim.of if variant not in settings.variants]
-    if missing:
-        return content | {"n": 0, "verdict": "not run", "reason": f"{' and '.join(missing)} not in the grid"}
-    if claim.epoch and claim.epoch > settings.epochs:
-        reason = f"{settings.epochs} epochs were run, and it is measured after {claim.epoch}"
-        return content | {"n": 0, "verdict": "not run", "reason": reason}
-    values = np.array([value(claim, curves, seed) for seed in settings.seeds])
-    low, high = interval(values, binomial_error(claim, settings, runs, curves), overlap(settings))
-    measured = {"ours": values.mean(), "sd": values.std(ddof=1) if len(values) > 1 else np.nan, "n": len(values)}
-    measured |= {"low": low, "high": high}
-    if claim.published is not None:
-        measured["difference"] = measured["ours"] - claim.published
-    used = runs[runs["variant"].isin(claim.of)]
-    if settings.dataset in GENERATED:
-        verdict = ("not judged", "the images were generated")
-    elif used["diverged"].any() or not np.isfinite(values).all():
-        verdict = ("not judged", "a run diverged")
+        found = counted(claim, sizes)
+        verdict = decide(claim, found, "")
     else:
-        verdict = decide(claim, low, high, shortage(claim, settings))
-    return content | measured | dict(zip(("verdict", "reason"), verdict, strict=True))
+        found = estimate(grid, claim.measure, claim.of, claim.over, claim.epoch)
+        verdict = unjudged(claim, grid) or decide(claim, found, shortage(claim, grid.settings))
+    value = found.estimate
+    content |= {"ours": value.value, "sd": found.sd, "n": found.n, "binomial_se": found.binomial_se, **value._asdict()}
+    if claim.published is not None:
+        content["difference"] = value.value - claim.published
+    return content | dict(zip(("verdict", "reason"), verdict, strict=True))
 
 
-def counted(claim: Claim, sizes: dict[str, int]) -> dict[str, Any]:
-    """A claim on numbers of parameters, in millions, which need no run."""
-    missing = [name for name in claim.of if name not in sizes]
+def unavailable(claim: Claim, settings: Params, sizes: dict[str, int]) -> str:
+    """Why there is nothing to measure; empty if there is."""
+    there = sizes if claim.measure == "parameters" else settings.variants
+    missing = [name for name in dict.fromkeys(claim.variants) if name not in there]
     if missing:
-        raise StageError(f"claim {claim.id} names {missing[0]}, whose parameters are not counted")
+        return f"{' and '.join(missing)} not in the grid"
+    others = [name for name in dict.fromkeys(claim.variants) if not as_named(name, settings)]
+    if others:
+        return f"{' and '.join(others)} in the grid is another network than its name says"
+    if claim.epoch and claim.epoch > settings.epochs:
+        return f"{ran(settings)}, and it is measured after {claim.epoch}"
+    return ""
+
+
+def as_named(name: str, settings: Params) -> bool:
+    """Whether a variant called plainN or resnetN has N layers, and shortcuts or none; other names say nothing."""
+    said = re.fullmatch(r"(plain|resnet)(\d+)", name)
+    if not said or name not in settings.arch:
+        return True
+    arch = settings.arch[name]
+    return arch.layers == int(said[2]) and (arch.shortcut == "none") == (said[1] == "plain")
+
+
+def ran(settings: Params) -> str:
+    return f"{settings.epochs} epoch{'s were' if settings.epochs > 1 else ' was'} run"
+
+
+def counted(claim: Claim, sizes: dict[str, int]) -> Result:
+    """Numbers of parameters, in millions, which need no run."""
     ours = sum(sign * sizes[name] for name, sign in claim.of.items()) / 1e6
-    verdict, reason = decide(claim, ours, ours, "")
-    difference = ours - claim.published if claim.published is not None else np.nan
-    return {
-        "ours": ours,
-        "difference": difference,
-        "verdict": verdict,
-        "reason": reason.replace("interval", "count"),
-    }
+    return Result(Estimate(ours, ours, ours, test="a count"), np.nan, 0, np.nan)
 
 
-def value(claim: Claim, curves: pd.DataFrame, seed: int) -> float:
-    """What the claim measures, of the runs with `seed`."""
-    total = 0.0
-    for variant, sign in claim.of.items():
-        history = curves[(curves["variant"] == variant) & (curves["seed"] == seed)].set_index("epoch")
-        epoch = history.loc[claim.epoch if claim.epoch in history.index else history.index[-1]]
-        total += sign * measure(claim.measure, epoch)
-    return total
-
-
-def measure(name: str, epoch: pd.Series) -> float:
-    """A measure of one epoch of one run, from its row of history.csv."""
-    if name == "accuracy_gap":
-        return epoch["test_error"] - epoch["train_error"]
-    if name.endswith("_accuracy"):
-        return 100 - epoch[name.replace("accuracy", "error")]
-    return epoch[name]
-
-
-def binomial_error(claim: Claim, settings: Params, runs: pd.DataFrame, curves: pd.DataFrame) -> float:
-    """The standard error of a measure of the first seed's runs for want of images; NaN if it is no share of images."""
-    if not MEASURES[claim.measure][1]:
-        return np.nan
-    images = {"test": runs["test_images"].iloc[0], "train": settings.train_size}
-    parts = ("test", "train") if claim.measure == "accuracy_gap" else (claim.measure.partition("_")[0],)
-    variance = 0.0
-    for variant in claim.of:
-        for part in parts:
-            one = claim.model_copy(update={"of": {variant: 1}, "measure": f"{part}_accuracy"})
-            share = value(one, curves, settings.seeds[0]) / 100
-            variance += 100**2 * share * (1 - share) / images[part]
-    return float(np.sqrt(variance))
-
-
-def overlap(settings: Params) -> float:
-    """Test images by training image, where every seed parts the same images anew; 0 where the parts are the makers'."""
-    data = DATASETS[settings.dataset]
-    return data.test / data.train if data.parted_by_seed else 0.0
+def unjudged(claim: Claim, grid: Grid) -> tuple[str, str] | None:
+    """Verdict and reason where runs are not what a claim can be held against."""
+    if grid.settings.dataset in GENERATED:
+        return "not judged", "the images were generated"
+    used = grid.runs["variant"].isin(claim.variants)
+    if MEASURES[claim.measure].trained and grid.runs.loc[used, "diverged"].any():
+        return "not judged", "a run diverged"
+    return None
 
 
 def shortage(claim: Claim, settings: Params) -> str:
     """Why the runs cannot tell the size of what is claimed; empty if they can."""
+    if not MEASURES[claim.measure].trained:
+        return ""
     if settings.epochs < claim.epochs:
-        return f"{settings.epochs} epochs were run, and its size takes {claim.epochs}"
+        return f"{ran(settings)}, and its size takes {claim.epochs}"
     available, used = DATASETS[settings.dataset].train, settings.train_size + settings.val_size
     return f"{used:,} of {available:,} training images were used" if used < available else ""
 
 
-def interval(values: np.ndarray, error: float, shared: float = 0.0) -> tuple[float, float]:
-    """The 95 % interval of the mean of `values`, one a seed; of a single one by its standard error, if not NaN.
-
-    Runs whose parts of the data overlap vary together: with `shared`, the ratio of test to training images, the
-    variance of their mean is (1/n + shared) times theirs instead of 1/n (Nadeau and Bengio 2003, section 3).
-    """
-    mean, n = values.mean(), len(values)
-    if n > 1:
-        half = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * values.std(ddof=1) * np.sqrt(1 / n + shared)
-    else:
-        half = stats.norm.ppf((1 + CONFIDENCE) / 2) * error
-    return mean - half, mean + half
-
-
-def decide(claim: Claim, low: float, high: float, short: str) -> tuple[str, str]:
+def decide(claim: Claim, found: Result, short: str) -> tuple[str, str]:
     """Verdict and reason; `short` is why only a sign can be told, if so."""
-    if not np.isfinite([low, high]).all():
+    value, low, high = found.estimate[:3]
+    if not np.isfinite(value):
+        return "inconclusive", nothing(claim)
+    if np.isnan([low, high]).any():
         return "inconclusive", "one run, whose spread is not known"
-    if claim.published is None or (short and len(claim.of) > 1):
-        sign = 1 if claim.published is None else np.sign(claim.published)
-        worst, best = sorted((sign * low, sign * high))
-        prefix = "direction " if short else ""
-        more = f"; {short}" if short else ""
-        if worst > 0:
-            return f"{prefix}reproduced", f"the interval has the claimed sign{more}"
-        if best < 0:
-            return f"{prefix}not reproduced", f"the interval has the other sign{more}"
-        return "inconclusive", f"the interval contains 0{more}"
+    about = f"{found.where}: " if found.where else ""
+    interval = "count" if claim.measure == "parameters" else "interval"
+    if claim.limits is None or (short and claim.compares):
+        verdict, reason = sign(claim, low, high, short)
+        return verdict, about + reason.replace("interval", interval)
     if short:
         return "inconclusive", short
-    nearest = 0 if low <= claim.published <= high else min(abs(low - claim.published), abs(high - claim.published))
-    farthest = max(abs(low - claim.published), abs(high - claim.published))
-    limits = f"{claim.published:g} ± {claim.tolerance:g}"
-    if farthest <= claim.tolerance:
-        return "reproduced", f"the interval lies within {limits}"
-    if nearest > claim.tolerance:
-        return "not reproduced", f"the interval lies outside {limits}"
-    return "inconclusive", f"the interval straddles the limit of {limits}"
+    start, end = claim.limits
+    limits = f"{start:g} to {end:g}".replace("-", "−")
+    if start <= low and high <= end:
+        return "reproduced", f"the {interval} lies within {limits}"
+    if high < start or low > end:
+        return "not reproduced", f"the {interval} lies outside {limits}"
+    return "inconclusive", f"the {interval} straddles a limit of {limits}"
 
 
-def counts(claims: pd.DataFrame) -> dict[str, int]:
-    """How many claims came to which verdict."""
-    return {
-        verdict.replace(" ", "_"): int(count) for verdict, count in sorted(claims["verdict"].value_counts().items())
-    }
+def sign(claim: Claim, low: float, high: float, short: str) -> tuple[str, str]:
+    """Verdict and reason of the sign alone; of a ratio, whether it is above 1."""
+    neutral = 1.0 if claim.over else 0.0
+    claimed = np.sign(np.mean(claim.limits) - neutral) if claim.limits else 1.0
+    if not claimed:
+        return "inconclusive", short
+    worst, best = sorted((claimed * (low - neutral), claimed * (high - neutral)))
+    prefix, more = ("direction ", f"; {short}") if short else ("", "")
+    if worst > 0:
+        return f"{prefix}reproduced", f"the interval has the claimed sign{more}"
+    if best < 0:
+        return f"{prefix}not reproduced", f"the interval has the other sign{more}"
+    return "inconclusive", f"the interval contains {neutral:g}{more}"
+
+
+def nothing(claim: Claim) -> str:
+    """Why runs that were made have no value."""
+    if claim.measure.startswith("epochs_to_"):
+        return f"not every run came down to {claim.measure.removeprefix('epochs_to_')} % test error"
+    if claim.measure == "test_error_spread":
+        return f"there are fewer than {SHORTEST} epochs before a drop of the rate"
+    if claim.over:
+        return "what it is divided by is not above 0"
+    return "there is one epoch alone" if claim.measure == "loss_jump" else "it is not finite"

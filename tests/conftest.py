@@ -5,6 +5,7 @@ pytest -m "not slow"      # without the whole pipelines
 """
 
 import copy
+import json
 import os
 import re
 import shutil
@@ -15,15 +16,21 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from ruamel.yaml import YAML
 
-from pipeline import dataset, device, networks, params, synthetic, train
+from pipeline import dataset, device, evaluate, networks, params, synthetic, train
+from pipeline.catalogue import DATASETS
+from pipeline.checklist_facts import Facts
 from pipeline.distributed import World
 from pipeline.engine import Trainer
+from pipeline.grid import Grid
 from pipeline.params import Params
 from pipeline.prediction import Inputs
+from pipeline.study import Study
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = {
@@ -40,6 +47,12 @@ SMALL = {
     "variants": ["plain8", "resnet8"],
     "arch": {"plain8": {"depth": 8, "shortcut": "none"}, "resnet8": {"depth": 8, "shortcut": "projection"}},
 }
+
+SESSION = {
+    "started": "2026-01-01T00:00:00+00:00", "first_epoch": 1, "hardware": "Some CPU", "device": "cpu", "cores": 4,
+    "processes": 1, "threads": 2, "precision": "fp32", "system": "Linux x86_64", "python": "3.11.7", "torch": "2.11.0",
+    "cuda": None, "epochs": 3, "seconds": 90.0, "gpu_memory_mb": None,
+}  # fmt: skip
 
 ENVIRONMENT = {key: value for key, value in os.environ.items() if key not in ("CIFAR10_SOURCE", "DVC_ROOT")} | {
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -69,6 +82,38 @@ def settings(committed: dict) -> Callable[..., Params]:
     return lambda **changes: params.parse(copy.deepcopy(committed) | copy.deepcopy(SMALL) | changes)
 
 
+@pytest.fixture
+def facts(settings: Callable[..., Params]) -> Callable[..., Facts]:
+    """What the checklist is answered from, made up: facts(identity, starts, folder, ...), and changes of parameters."""
+
+    def make(
+        identity: str = "generated",
+        starts: dict | None = None,
+        folder: str = ".",
+        diverged: tuple[str, ...] = (),
+        **changes: object,
+    ) -> Facts:
+        s = settings(**changes)
+        classes, tested = DATASETS[s.dataset].classes, DATASETS[s.dataset].test
+        data = {"dataset": s.dataset, "identity": identity, "content_sha256": "5ba256"}
+        names = [(variant, seed) for variant in s.variants for seed in s.seeds]
+        results = pd.DataFrame({"variant": s.variants, "test_error_se": 0.5, "runs": len(s.seeds)})
+        for key, first in {"depth": 8, "parameters": 1_000_000, "test_error": 10.0, "test_error_sd": 0.25}.items():
+            results[key] = [first * (1 + i) for i in range(len(results))]
+        results["shortcut"] = [s.arch[variant].shortcut for variant in s.variants]
+        count = tested // len(classes)
+        confusion = pd.DataFrame(
+            [(*name, actual, actual, count) for name in names for actual in classes],
+            columns=["variant", "seed", "actual", "predicted", "count"],
+        )
+        names = [f"{variant}-{seed}" for variant, seed in names]
+        runs = {name: {"data": data, "test_images": tested, "diverged": name in diverged} for name in names}
+        study = Study(s, results, pd.DataFrame(), confusion, runs, {"": s.variants}, "")
+        return Facts(study, {name: [SESSION] for name in names}, starts or {}, folder)
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the synthetic data set."""
@@ -83,7 +128,8 @@ def workspace(tmp_path: Path, committed: dict, generated: Path, monkeypatch: pyt
     """The current folder, with small parameters and generated data, and nothing else."""
     write_params(tmp_path, committed | SMALL)
     shutil.copytree(generated, tmp_path / "data/cifar10")
-    shutil.copy(ROOT / "data/published.csv", tmp_path / "data")
+    for name in ("published.csv", "claims.yaml"):
+        shutil.copy(ROOT / "data" / name, tmp_path / "data")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DVC_ROOT", raising=False)
     return tmp_path
@@ -98,6 +144,50 @@ def make(settings: Params, folder: Path, variant: str = "resnet8", seed: int = 0
         settings.network(variant), seed, world.norm_layer(settings.sync_batchnorm, compute.device)
     ).to(compute.device)
     return train.make_trainer(network, images, inputs, compute, settings, world)
+
+
+def grid_of(settings: Params, errors: dict[str, list[float]], **measures: dict[str, list[float]]) -> Grid:
+    """Made-up runs of the given test errors in the last epoch, a list a variant; `measures` likewise."""
+    curves = [
+        {"variant": variant, "seed": seed, "epoch": epoch, "train_loss": 1.0 / epoch, "train_error": 50.0 / epoch}
+        | {"test_error": error if epoch == settings.epochs else 60.0 + epoch}
+        for variant, row in errors.items()
+        for seed, error in zip(settings.seeds, row, strict=True)
+        for epoch in range(1, settings.epochs + 1)
+    ]
+    runs = pd.DataFrame(curves)[["variant", "seed"]].drop_duplicates().assign(test_images=10_000, diverged=False)
+    for name, values in measures.items():
+        runs[name] = [values[v][settings.seeds.index(s)] for v, s in zip(runs["variant"], runs["seed"], strict=True)]
+    rng = np.random.default_rng(0)
+    wrong = {
+        f"{variant}-{seed}": rng.permutation(10_000) < 100 * error
+        for variant, row in errors.items()
+        for seed, error in zip(settings.seeds, row, strict=True)
+    }
+    empty = pd.DataFrame(columns=["variant", "seed"])
+    actual = np.repeat(np.arange(10), 1000)
+    return Grid(settings, runs, pd.DataFrame(curves), empty, wrong, actual, empty, empty)
+
+
+def write_run(folder: Path, errors: list[float], rates: list[float], diverged: bool = False) -> None:
+    """A made-up run of 100 test images of two classes in `folder`, with the test error of each epoch."""
+    folder.mkdir(parents=True, exist_ok=True)
+    history = pd.DataFrame({"epoch": range(1, len(errors) + 1), "lr": np.round(rates[: len(errors)], 12)})
+    history = history.assign(train_loss=1.0, train_error=np.array(errors) - 1, test_loss=1.5, test_error=errors)
+    history.to_csv(folder / "history.csv", index=False)
+    metrics = {"test_error": errors[-1], "test_loss": 1.5, "diverged": diverged, "parameters": 1000}
+    metrics |= {"test_images": 100, "class_error": {}, "data": {"dataset": "cifar10"}}
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    actual = np.repeat([0, 1], 50)
+    predicted = np.where(np.arange(100) < errors[-1], 1 - actual, actual)
+    pd.DataFrame({"actual": actual, "predicted": predicted}).to_csv(folder / "predictions.csv", index=False)
+    counts = evaluate.confusion_table(evaluate.confusion(actual, predicted, 2), ["cat", "dog"])
+    counts.to_csv(folder / "confusion.csv", index=False)
+    probe = {"train_error_eval": errors[-1] - 2, "gradient_reach_initial": 0.1, "gradient_reach": 0.2}
+    (folder / "probe.json").write_text(json.dumps(probe | {"response_std": 0.9, "identity_deviation": 0.0}))
+    layers = pd.DataFrame({"when": ["initial", "trained"], "layer": 1, "name": "conv1"})
+    layers.assign(gradient=1.0, images=500).to_csv(folder / "gradients.csv", index=False)
+    layers.assign(std=1.0, images=500).to_csv(folder / "responses.csv", index=False)
 
 
 def write_params(folder: Path, content: dict) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import change_params, refused, run
+from conftest import change_params, refused, run, write_run
+from scipy import stats
 
 from pipeline.schedule import learning_rate
 
@@ -32,21 +33,10 @@ def grid(workspace: Path, committed: dict, settings) -> Path:
     return workspace
 
 
-def write_run(folder: Path, errors: list[float], rates: list[float], diverged: bool = False) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    history = pd.DataFrame({"epoch": range(1, len(errors) + 1), "lr": np.round(rates[: len(errors)], 12)})
-    history = history.assign(train_loss=1.0, train_error=np.array(errors) - 1, test_loss=1.5, test_error=errors)
-    history.to_csv(folder / "history.csv", index=False)
-    metrics = {"test_error": errors[-1], "test_loss": 1.5, "diverged": diverged, "parameters": 1000}
-    metrics |= {"test_images": 10_000, "class_error": {}, "data": {"dataset": "cifar10"}}
-    (folder / "metrics.json").write_text(json.dumps(metrics))
-    pd.DataFrame({"actual": ["cat"], "predicted": ["dog"], "count": [3]}).to_csv(folder / "confusion.csv", index=False)
-
-
 def aggregated() -> tuple[pd.DataFrame, pd.DataFrame, dict]:
     result = run("aggregate")
     assert result.returncode == 0, result.stderr
-    tables = (pd.read_csv(f"reports/{name}.csv") for name in ("results", "effects"))
+    tables = (pd.read_csv(f"reports/{name}.csv") for name in ("results", "claims"))
     return *tables, json.loads(Path("reports/metrics.json").read_text())
 
 
@@ -55,7 +45,7 @@ def test_means_and_spreads_are_as_worked_out(grid):
     row = results.set_index("variant").loc["plain20"]
     assert row["test_error"] == 22
     assert row["test_error_sd"] == pytest.approx(8**0.5, abs=1e-6)  # of 20 and 24
-    assert row["test_error_se"] == pytest.approx((22 * 78 / 10_000) ** 0.5, abs=1e-6)
+    assert row["test_error_se"] == pytest.approx((22 * 78 / 100) ** 0.5, abs=1e-6)
     assert row["runs"] == 2
     assert row["best_test_error"] == 22
     best = results.set_index("variant").loc["resnet20"]
@@ -72,38 +62,54 @@ def test_epochs_to_a_fixed_error_are_means_and_empty_where_a_run_never_gets_ther
     assert np.isnan(rows.loc["plain20", "epochs_to_20"])
 
 
-def test_effects_are_differences_of_means_with_the_published_ones_beside(grid):
-    _, effects, metrics = aggregated()
-    rows = effects.set_index(["effect", "of"])
-    expected = {  # by hand: ours, He et al. 2016, study A
-        ("depth_effect", "plain56"): (20.0, 3.57, 4.13),
-        ("depth_effect", "resnet56"): (-7.0, -1.78, -1.30),
-        ("residual_gain", "resnet20"): (4.0, 0.94, 1.11),
-        ("residual_gain", "resnet56"): (31.0, 6.29, 6.54),
-        ("gain_growth", "resnet56"): (27.0, 5.35, 5.43),
-        ("amplification", "resnet56"): (31 / 4, 6.29 / 0.94, 6.54 / 1.11),
+def test_claims_are_judged_by_the_means_with_the_published_ones_beside(grid):
+    _, claims, metrics = aggregated()
+    rows = claims.set_index("id")
+    expected = {  # by hand: ours, published
+        "a1_test": (20.0, 4.13),
+        "a1_train": (20.0, np.nan),
+        "a2": (7.0, 1.30),
+        "a3_gain20": (4.0, 1.11),
+        "a3_gain56": (31.0, 6.54),
+        "a3_growth": (27.0, 5.43),
+        "a3_factor": (31 / 4, 6.0),
+        "p1_test": (20.0, 3.57),
+        "p3_resnet56": (11.0, 6.97),
     }
-    assert set(rows.index) == set(expected)
-    for key, values in expected.items():
-        assert rows.loc[key, ["ours", "paper", "study_a"]].tolist() == pytest.approx(values, abs=1e-5), key
-    assert set(effects["verdict"]) == {"same direction (short schedule)"}
-    assert rows.loc[("gain_growth", "resnet56"), "measure"] == "(plain56 − resnet56) − (plain20 − resnet20)"
-    # binomial, by hand: the errors are 22 and 18 % of 10,000 images, two runs each
-    expected_se = ((22 * 78 + 18 * 82) / 10_000 / 2) ** 0.5
-    assert rows.loc[("residual_gain", "resnet20"), "se"] == pytest.approx(expected_se, abs=1e-6)
+    for name, values in expected.items():
+        assert rows.loc[name, ["ours", "published"]].tolist() == pytest.approx(values, nan_ok=True), name
+    assert rows.loc["a1_test", "verdict"] == "direction reproduced"
+    assert rows.loc["p3_resnet110", "verdict"] == "not run"
+    # Welch's t of four means by hand, each with n = 2: variances 8 (20, 24), 2 (19, 17), 8 (40, 44), 2 (10, 12)
+    freedom = (8 / 2 + 2 / 2 + 8 / 2 + 2 / 2) ** 2 / (2 * 4**2 + 2 * 1**2)
+    half = stats.t.ppf(0.975, freedom) * np.sqrt(10)
+    assert rows.loc["a3_growth", ["low", "high"]].tolist() == pytest.approx([27 - half, 27 + half])
     assert metrics["residual_gain"] == {"resnet20": 4.0, "resnet56": 31.0}
+    assert sum(metrics["claims"].values()) == len(claims) == len(metrics["verdicts"])
+    assert metrics["verdicts"]["a1_test"] == "direction reproduced"
 
 
-def test_an_effect_in_the_other_direction_is_called_so(grid, settings, committed):
+def test_a_claim_that_flips_is_seen_in_the_metrics(grid, settings, committed):
+    before = aggregated()[2]
     given = settings(variants=committed["variants"], arch=committed["arch"])
     for seed in (0, 1):
         rates = [learning_rate(given, epoch) for epoch in range(3)]
-        write_run(grid / f"reports/runs/plain56-{seed}", [50.0, 30.0, 12.0], rates)
-    _, effects, metrics = aggregated()
-    rows = effects.set_index(["effect", "of"])
-    assert rows.loc[("depth_effect", "plain56"), "verdict"] == "opposite direction (short schedule)"
-    assert rows.loc[("gain_growth", "resnet56"), "verdict"] == "opposite direction (short schedule)"
-    assert metrics["amplification"]["resnet56"] == 0.25
+        write_run(grid / f"reports/runs/plain56-{seed}", [50.0, 30.0, 3.0 + seed], rates)
+        write_run(grid / f"reports/runs/plain20-{seed}", [60.0, 30.0, 20.0 + seed], rates)
+    after = aggregated()[2]
+    assert after["verdicts"]["a1_test"] == "direction not reproduced"
+    assert before["claims"] != after["claims"]
+
+
+def test_gains_and_convergence_have_a_row_a_pair(grid):
+    aggregated()
+    gains = pd.read_csv("reports/gains.csv")
+    assert gains[["plain", "residual"]].to_numpy().tolist() == [["plain20", "resnet20"], ["plain56", "resnet56"]]
+    assert gains["paper"].tolist() == pytest.approx([0.94, 6.29])
+    assert gains["study_a"].tolist() == pytest.approx([1.11, 6.54])
+    rows = pd.read_csv("reports/convergence.csv").set_index(["residual", "error"])
+    assert rows.loc[("resnet20", 30), ["epochs_plain", "epochs_residual"]].tolist() == [2.5, 2]
+    assert np.isnan(rows.loc[("resnet56", 10), "ratio"])
 
 
 def test_held_out_images_are_a_column_of_their_own_to_tune_on(grid):
@@ -114,33 +120,37 @@ def test_held_out_images_are_a_column_of_their_own_to_tune_on(grid):
     assert metrics["resnet56"]["val_error"] == 33
 
 
-def test_a_single_run_has_no_spread_and_part_of_the_grid_has_the_effects_it_can(grid):
+def test_a_single_run_is_judged_on_its_images_and_what_is_left_out_is_not_run(grid):
     change_params(grid, variants=["plain20", "resnet20"], seeds=[1])
-    results, effects, metrics = aggregated()
+    results, claims, metrics = aggregated()
     assert results["test_error_sd"].isna().all()
-    assert effects["effect"].tolist() == ["residual_gain"]
+    rows = claims.set_index("id")
+    assert rows.loc["a3_gain20", "test"] == "bootstrap over images, p by McNemar's test"
+    assert (rows.loc["a1_test", "verdict"], rows.loc["a1_test", "reason"]) == ("not run", "plain56 not in the grid")
     assert metrics["residual_gain"] == {"resnet20": 7.0}
-    assert "± " not in Path("reports/results.md").read_text()
 
 
-def test_one_variant_alone_has_no_effects(grid):
+def test_one_variant_alone_gains_nothing(grid):
     change_params(grid, variants=["resnet20"])
-    _, effects, metrics = aggregated()
-    assert effects.empty
-    assert set(metrics) == {"resnet20"}
+    _, _, metrics = aggregated()
+    assert set(metrics) == {"resnet20", "claims", "verdicts"}
+    assert pd.read_csv("reports/gains.csv").empty
 
 
 def test_diverged_runs_are_counted_with_their_error_and_marked(grid, settings):
     write_run(grid / "reports/runs/plain20-1", [90.0], [0.1], diverged=True)
-    results, _, _ = aggregated()
+    results, claims, _ = aggregated()
     row = results.set_index("variant").loc["plain20"]
     assert (row["diverged"], row["test_error"]) == (1, 55.0)
     text = Path("reports/results.md").read_text()
     assert "plain20 (diverged)" in text
-    assert "not judged: a run diverged" in text
+    assert set(claims.set_index("id").loc[["a1_test", "a3_gain20"], "verdict"]) == {"not judged"}
 
 
-@pytest.mark.parametrize("file", ["history.csv", "metrics.json", "confusion.csv"])
+FILES = ["history.csv", "metrics.json", "confusion.csv", "predictions.csv", "probe.json", "gradients.csv"]
+
+
+@pytest.mark.parametrize("file", FILES)
 def test_a_missing_run_is_named(grid, file):
     (grid / "reports/runs/resnet56-1" / file).unlink()
     sentence = refused(run("aggregate"))
@@ -172,10 +182,12 @@ def test_what_lies_in_the_folder_beyond_the_grid_does_not_count(grid):
     assert aggregated()[0].equals(before)
 
 
-def test_a_study_with_claims_of_its_own_has_them_judged_in_place_of_the_effects(grid):
+def test_a_study_has_claims_of_its_own_and_needs_no_probe_unless_they_do(grid):
+    for path in grid.glob("reports/runs/*/probe.json"):
+        path.unlink()
     Path("claims.yaml").write_text(
-        "- {id: gain, statement: s, source: t, measure: test_accuracy, of: {resnet20: 1, plain20: -1}, published: null,"
-        " tolerance: null}\n"
+        "- {id: gain, statement: s, source: t, measure: test_accuracy, of: {resnet20: 1, plain20: -1},"
+        " published: null}\n"
         "- {id: size, statement: s, source: t, measure: parameters, of: {VGG-16: 1}, published: 138.0,"
         " tolerance: 0.5}\n"
     )
@@ -184,9 +196,10 @@ def test_a_study_with_claims_of_its_own_has_them_judged_in_place_of_the_effects(
     assert result.returncode == 0, result.stderr
     claims = pd.read_csv("reports/claims.csv").set_index("id")
     assert claims.loc["gain", "ours"] == pytest.approx(22 - 18)
-    assert claims.loc["gain", "verdict"] == "inconclusive"  # sd 4.24 over two seeds
+    assert claims.loc["gain", "verdict"] == "inconclusive"  # variances 8 and 2 over two seeds
     assert claims.loc["size", "verdict"] == "reproduced"
     metrics = json.loads(Path("reports/metrics.json").read_text())
-    assert metrics["claims"] == {"inconclusive": 1, "reproduced": 1}
-    assert not Path("reports/effects.csv").exists()
+    assert {name: count for name, count in metrics["claims"].items() if count} == {"inconclusive": 1, "reproduced": 1}
+    assert not Path("reports/gradients.csv").exists()
     assert "| claim | measured as |" in Path("reports/results.md").read_text()
+    assert "is missing: it declares what is judged" in refused(run("aggregate", "--claims", "nowhere.yaml"))

@@ -9,6 +9,8 @@ from conftest import ROOT
 from pipeline import claims, params
 from pipeline.stage import StageError
 
+ONE = "- {id: a, statement: s, source: t, measure: test_error, of: {a: 1}"
+
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
@@ -16,7 +18,14 @@ from pipeline.stage import StageError
         ("- id: a", "claim 0.statement: Field required"),
         ("[", "is not YAML"),
         ("- {id: a, statement: s, source: t, measure: luck, of: {a: 1}, published: 1, tolerance: 1}", "0.measure"),
-        ("- {id: a, statement: s, source: t, measure: test_error, of: {a: 1}, published: 1, tolerance: null}", "both"),
+        (f"{ONE}, published: 1, tolerance: null}}", "claim a needs a tolerance"),
+        (f"{ONE}, published: null, tolerance: 1}}", "nothing published"),
+        (f"{ONE}, published: null, tolerance: [2, 1]}}", "from less to more"),
+        (f"{ONE}, published: null, tolerance: [1]}}", "0.tolerance"),
+        (f"{ONE}, published: null, epoch: 3}}".replace("test_error", "loss_jump"), "asks for an epoch"),
+        (f"{ONE}, published: null, tolerance: null}}".replace("test_error", "class_error"), "one variant less another"),
+        (f"{ONE}, published: null}}".replace("1}", "-1}"), "one variant with a minus"),
+        (f"{ONE}, over: {{b: 1}}, published: null}}".replace("test_error", "test_accuracy"), "about a ratio of"),
         ("- &a {id: a, statement: s, source: t, measure: test_error, of: {a: 1}, published: null}\n- *a", "twice"),
     ],
 )  # fmt: skip
@@ -28,13 +37,62 @@ def test_a_wrong_file_is_refused(tmp_path, content, sentence):
         claims.load(tmp_path / "nowhere.yaml")
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("studies/*/claims.yaml")), ids=lambda path: path.parent.name)
+def test_a_tolerance_is_either_way_or_from_and_to(tmp_path):
+    rest = "published: 4, tolerance: 1}\n", "published: 4, tolerance: [3, 6]}\n", "published: null, tolerance: null}\n"
+    text = "".join(ONE.replace("id: a", f"id: a{i}") + f", {end}" for i, end in enumerate(rest))
+    (tmp_path / "claims.yaml").write_text(text)
+    assert [one.limits for one in claims.load(tmp_path / "claims.yaml")] == [(3, 5), (3, 6), None]
+
+
+def test_how_it_is_measured_is_told_in_words():
+    content = {"id": "a", "statement": "s", "source": "t", "measure": "test_error"}
+    content |= {"published": None, "tolerance": None}
+    one = claims.Claim.model_validate(content | {"of": {"a": 1, "b": -1}, "epoch": 5})
+    assert one.measured == "test error of a − b, epoch 5"
+    ratio = claims.Claim.model_validate(content | {"of": {"a": 1, "b": -1}, "over": {"c": 1}})
+    assert ratio.measured == "test error of (a − b) / c"
+
+
+STUDIES = sorted(ROOT.glob("studies/*/claims.yaml"))
+
+
+@pytest.mark.parametrize("path", [ROOT / "data/claims.yaml", *STUDIES], ids=lambda path: path.parent.name)
 def test_committed_claims_are_about_networks_that_there_are(path: Path):
-    settings = params.load(path.with_name("params.yaml"))
-    family = path.with_name("reports") / "family.csv"
+    """Those of study A and the paper also about networks of theirs that are in the table of published values."""
+    study = ROOT if path.parent.name == "data" else path.parent
+    settings, family = params.load(study / "params.yaml"), study / "reports/family.csv"
     names = set(settings.arch) | (set(pd.read_csv(family)["network"]) if family.exists() else set())
+    names |= set(pd.read_csv(ROOT / "data/published.csv")["net"]) if study == ROOT else set()
     for one in claims.load(path):
-        assert set(one.of) <= names, one.id
+        assert set(one.variants) <= names, one.id
+
+
+def published(net: str, source: str) -> float:
+    table = pd.read_csv(ROOT / "data/published.csv")
+    return table[(table["net"] == net) & table["source"].str.startswith(source)].iloc[0]
+
+
+def test_claims_of_study_a_and_the_paper_say_what_the_table_says():
+    """Values of networks are the table's, and differences those between them."""
+    declared = {one.id: one for one in claims.load(ROOT / "data/claims.yaml")}
+    for net in ("plain20", "resnet20", "plain56", "resnet56"):
+        assert declared[f"a_{net}"].published == published(net, "study A")["value"]
+    for net in ("plain20", "plain56", "resnet20", "resnet32", "resnet44", "resnet56", "resnet110", "resnet1202"):
+        assert declared[f"p3_{net}"].published == published(net, "He et al.")["value"]
+    for ids, source, sign in (("a1_test a2 a3_gain20 a3_gain56 a3_growth", "study A", -1),
+                              ("p1_test p2_test p2_1202", "He et al.", 1)):  # fmt: skip
+        for one in (declared[name] for name in ids.split()):
+            difference = sum(s * sign * published(net, source)["value"] for net, s in one.of.items())
+            assert one.published == pytest.approx(difference), one.id
+    table = pd.read_csv(ROOT / "data/published.csv")
+    train = table[table["metric"] == "train_error"].set_index("net")["value"]
+    assert declared["p1_train"].published == pytest.approx(train["plain56"] - train["plain20"])
+
+
+def test_every_claim_of_study_a_is_there():
+    parts = {one.part for one in claims.load(ROOT / "data/claims.yaml")}
+    for number in range(1, 10):
+        assert [part for part in parts if part.startswith(f"A{number} ")], number
 
 
 def test_published_values_that_stand_in_the_table_too_are_the_same():
