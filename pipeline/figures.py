@@ -11,8 +11,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+
+from pipeline import measures
 
 
 class Look(NamedTuple):
@@ -79,16 +82,22 @@ def dynamics(curves: pd.DataFrame, arch: pd.DataFrame) -> Figure:
         for variant, runs in curves.groupby("variant", sort=False):
             colour, marker, _ = look[variant]
             for part, dash in (("train", "--"), ("test", "-")):
-                by_epoch = runs.groupby("epoch")[f"{part}_{measure}"]
-                mean = by_epoch.mean().where(by_epoch.size() == runs["seed"].nunique())  # not of survivors alone
+                mean = band(axis, runs, f"{part}_{measure}", colour)
                 shown = {"markevery": max(1, len(mean) // 10), "marker": marker, "markersize": 4, "linewidth": 1.5}
                 axis.plot(mean.index, mean, dash, color=colour, label=f"{variant}, {part}", **shown)
-                axis.fill_between(mean.index, by_epoch.min(), by_epoch.max(), color=colour, alpha=0.2, linewidth=0)
         axis.set(xlabel="epoch", ylabel=label, ylim=(0, None))
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0].set_ylim(0, 100)
     axes[0].legend(frameon=False)
+    figure.get_layout_engine().set(wspace=0.08)
     return figure
+
+
+def band(axis: Axes, runs: pd.DataFrame, column: str, colour: str, by: str = "epoch") -> pd.Series:
+    """Draw from lowest to highest over seeds; the mean by epoch or layer, where all seeds have one, not survivors."""
+    grouped = runs.groupby(by)[column]
+    axis.fill_between(grouped.min().index, grouped.min(), grouped.max(), color=colour, alpha=0.2, linewidth=0)
+    return grouped.mean().where(grouped.size() == runs["seed"].nunique())
 
 
 def gap(curves: pd.DataFrame, arch: pd.DataFrame) -> Figure:
@@ -97,11 +106,9 @@ def gap(curves: pd.DataFrame, arch: pd.DataFrame) -> Figure:
     look = looks(arch)
     for variant, runs in curves.groupby("variant", sort=False):
         colour, marker, _ = look[variant]
-        by_epoch = (runs["test_error"] - runs["train_error"]).groupby(runs["epoch"])
-        mean = by_epoch.mean().where(by_epoch.size() == runs["seed"].nunique())  # not of survivors alone
+        mean = band(axis, runs.assign(gap=runs["test_error"] - runs["train_error"]), "gap", colour)
         shown = {"markevery": max(1, len(mean) // 10), "marker": marker, "markersize": 4, "linewidth": 1.5}
         axis.plot(mean.index, mean, color=colour, label=variant, **shown)
-        axis.fill_between(mean.index, by_epoch.min(), by_epoch.max(), color=colour, alpha=0.2, linewidth=0)
     axis.axhline(0, color="0.4", linewidth=0.8)
     axis.set(xlabel="epoch", ylabel="training − test accuracy (points)")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -110,17 +117,28 @@ def gap(curves: pd.DataFrame, arch: pd.DataFrame) -> Figure:
 
 
 def confusion(counts: pd.DataFrame) -> Figure:
-    """Confusion matrices side by side: shares in percent of each actual class, summed over seeds."""
+    """Confusion matrices side by side: shares in percent of each actual class, summed over seeds.
+
+    Of two networks there is a third panel, the second's shares less the first's.
+    """
     variants = counts["variant"].unique()
+    panels = {variant: share(counts[counts["variant"] == variant]) for variant in variants}
+    if len(variants) == 2:
+        panels[f"{variants[1]} − {variants[0]}"] = panels[variants[1]] - panels[variants[0]]
     side = 1.6 + 0.3 * counts["actual"].nunique()
     names = 0.07 * counts["actual"].str.len().max()  # inches
-    size = ((side + names - 0.7) * len(variants), side - 0.2)
-    figure, axes = plt.subplots(1, len(variants), figsize=size, layout="constrained", squeeze=False)
-    for axis, variant in zip(axes[0], variants, strict=True):
-        matrix = share(counts[counts["variant"] == variant])
+    size = ((side + names - 0.7) * len(panels), side - 0.2)
+    figure, axes = plt.subplots(1, len(panels), figsize=size, layout="constrained", squeeze=False)
+    for axis, (title, matrix) in zip(axes[0], panels.items(), strict=True):
         shown = {"annot": True, "fmt": ".0f", "annot_kws": {"size": 7}, "square": True, "linewidths": 0.3}
-        sns.heatmap(matrix, ax=axis, vmin=0, vmax=100, cmap="Blues", cbar=False, **shown)
-        axis.set(title=variant, xlabel="predicted", ylabel="actual")
+        if title in variants:
+            colours = {"vmin": 0, "vmax": 100, "cmap": "Blues"}
+        else:
+            largest = max(1.0, np.abs(matrix.to_numpy()).max())
+            colours = {"vmin": -largest, "vmax": largest, "cmap": "RdBu"}
+            shown |= {"fmt": "", "annot": matrix.round().astype(int).map(lambda x: f"{x:+d}" if x else "0")}
+        sns.heatmap(matrix, ax=axis, cbar=False, **colours, **shown)
+        axis.set(title=title, xlabel="predicted", ylabel="actual")
         plt.setp(axis.get_xticklabels(), rotation=45, ha="right", rotation_mode="anchor")
         axis.tick_params(axis="y", rotation=0)
     return figure
@@ -136,7 +154,7 @@ def share(counts: pd.DataFrame) -> pd.DataFrame:
 
 def class_error(counts: pd.DataFrame, arch: pd.DataFrame) -> Figure:
     """Error on each class, a panel a depth, a bar a variant; mean over seeds."""
-    errors = class_errors(counts).merge(arch, on="variant")
+    errors = measures.class_errors(counts).merge(arch, on="variant")
     depths, every = sorted(errors["depth"].unique()), looks(arch)
     figure, axes = plt.subplots(len(depths), 1, figsize=(9, 2.7 * len(depths)), layout="constrained", squeeze=False)
     for axis, depth in zip(axes[:, 0], depths, strict=True):
@@ -153,11 +171,3 @@ def class_error(counts: pd.DataFrame, arch: pd.DataFrame) -> Figure:
         shown = {"frameon": False, "ncols": len(colours), "loc": "lower left", "bbox_to_anchor": (0, 1)}
         axis.legend([bars[0] for bars in axis.containers], list(colours), **shown)
     return figure
-
-
-def class_errors(counts: pd.DataFrame) -> pd.DataFrame:
-    """Rows of variant, seed, actual, error in percent, from confusion counts."""
-    keys = ["variant", "seed", "actual"]
-    right = counts["count"].where(counts["actual"] == counts["predicted"], 0)
-    sums = counts.assign(right=right).groupby(keys, sort=False)[["right", "count"]].sum().reset_index()
-    return sums[keys].assign(error=np.round(100 * (1 - sums["right"] / sums["count"]), 6))

@@ -11,6 +11,8 @@ import pandas as pd
 from IPython.display import HTML
 from matplotlib.figure import Figure
 
+from pipeline import tables
+
 
 def show_figure(figure: Figure, name: str, alt: str, caption: str, folder: Path | str) -> HTML:
     """`figure` as an SVG inside the page, and as `name`.png in `folder`; `alt` says in words what it shows."""
@@ -23,13 +25,49 @@ def show_figure(figure: Figure, name: str, alt: str, caption: str, folder: Path 
     return HTML(f"<figure>{image}<figcaption>{caption}</figcaption></figure>")
 
 
-def show_table(table: pd.DataFrame, caption: str, row_headings: bool = True) -> HTML:
-    """`table` without its index, headings marked as such for screen readers; numbers to the right."""
+VERDICTS = {"✓": "holds", "✗": "fails", "?": "open", "–": "open"}  # the class of a verdict by its sign
+
+
+def badges(verdicts: pd.Series) -> str:
+    """How many claims came to which verdict, as a line of badges."""
+    shown = (
+        f'<li class="{VERDICTS[tables.SIGNS[name]]}">{tables.verdict(name)}: {count}</li>'
+        for name, count in tables.tally(verdicts).items()
+    )
+    return f'<ul class="verdicts" aria-label="Verdicts">{"".join(shown)}</ul>'
+
+
+def show_table(table: pd.DataFrame, caption: str, parts: list[str] | None = None) -> HTML:
+    """`table` without its index, headings marked as such for screen readers; numbers to the right.
+
+    `parts` names the part that each row belongs to; each begins with a heading across the table.
+    """
     text = table.to_html(index=False, border=0, justify="unset", na_rep="–")
     text = text.replace("<th>", '<th scope="col">')
-    if row_headings:
-        text = re.sub(r"(<tr>\s*)<td>(.*?)</td>", r'\1<th scope="row">\2</th>', text)
+    text = re.sub(r"(<tr>\s*)<td>(.*?)</td>", r'\1<th scope="row">\2</th>', text)
     text = re.sub(r"<td>([−+]?[\d.,]+( ± [\d.]+)?( ?%|x|M)?( \(\d+\))?|–)</td>", r'<td class="number">\1</td>', text)
+    text = re.sub(r"<td>([−\d.∞]+ to [−\d.∞]+)</td>", r'<td class="number">\1</td>', text)
+    text = re.sub(
+        rf"<td>([✓✗?–]) ({'|'.join(tables.SIGNS)})</td>",
+        lambda cell: f'<td class="{VERDICTS[cell[1]]}">{cell[1]} {cell[2]}</td>',
+        text,
+    )
+    if parts:
+        text = with_headings(text, parts, table.shape[1])
     return HTML(
         f'<div class="table">{text.replace("<thead>", f"<caption><span>{caption}</span></caption><thead>", 1)}</div>'
     )
+
+
+def with_headings(text: str, parts: list[str], columns: int) -> str:
+    """A table's HTML with a heading across its `columns` before the first row of each part."""
+    before, rows = "", iter(parts)
+
+    def begin(row: re.Match[str]) -> str:
+        nonlocal before
+        part = next(rows)
+        new, before = part != before, part
+        heading = f'<tr class="part"><th colspan="{columns}" scope="rowgroup">{html.escape(part)}</th></tr>'
+        return f"{heading}\n    {row[0]}" if new else row[0]
+
+    return re.sub(r'<tr>\s*<th scope="row">', begin, text)

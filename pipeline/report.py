@@ -1,10 +1,11 @@
-"""Stage report: run a notebook and turn it into one HTML page that loads nothing from anywhere.
+"""Stage report: run a notebook and turn it into one HTML page that loads nothing from anywhere; answer the checklist.
 
     python -m pipeline.report
     python -m pipeline.report report.ipynb
 
 The notebook is pipeline/report.ipynb, study A's, unless another is named; its title is in its metadata. Writes
-reports/report.html and reports/figures/*.png: the same bytes from the same inputs. 5 s.
+reports/report.html, reports/figures/*.png and reports/CHECKLIST.md, the reproducibility checklist that
+pipeline/checklist.py answers: the same bytes from the same inputs. 10 s.
 """
 
 import argparse
@@ -19,7 +20,7 @@ import papermill
 from nbconvert import HTMLExporter
 from papermill.exceptions import PapermillExecutionError
 
-from pipeline import stage
+from pipeline import checklist, stage
 from pipeline.stage import StageError
 
 NOTEBOOK = Path(__file__).with_name("report.ipynb")
@@ -53,10 +54,12 @@ def main() -> None:
         figures.mkdir()
         notebook = execute(path, figures)
         page = to_html(notebook, STYLESHEET.read_text())
+        answered = checklist.markdown(checklist.load(), notebook.metadata["title"])
         shutil.rmtree(REPORTS / "figures", ignore_errors=True)  # figures of depths that are no more
         for figure in sorted(figures.iterdir()):
             stage.write(REPORTS / "figures" / figure.name, figure.read_bytes())
     stage.write(REPORTS / "report.html", page)
+    stage.write(REPORTS / "CHECKLIST.md", answered)
     print(f"{REPORTS / 'report.html'}: {len(page) / 1e6:.2f} MB")
 
 

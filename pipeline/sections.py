@@ -12,7 +12,7 @@ from pipeline import figures, stage, tables
 from pipeline.catalogue import DATASETS, GENERATED
 from pipeline.page import show_figure, show_table
 from pipeline.schedule import milestones
-from pipeline.study import Study, table
+from pipeline.study import Study
 
 
 def joined(parts: Iterable[HTML]) -> HTML:
@@ -44,31 +44,18 @@ def opening(s: Study, heading: str, lede: str, study_epochs: int, of: str = "of 
     diverged = [name for name, run in s.runs.items() if run["diverged"]]
     if diverged:
         notes.append(f"Diverged, and counted with the error they ended with: <strong>{', '.join(diverged)}</strong>.")
-    shown = "".join(f'<p class="note">{note}</p>' for note in notes)
+    shown = f'<div class="note">{"".join(f"<p>{note}</p>" for note in notes)}</div>' if notes else ""
     return HTML(f'<h1>{heading}</h1>\n<p class="lede">{lede}</p>\n{shown}')
 
 
 def networks(s: Study) -> HTML:
     """The table of results."""
+    errors = s.results["test_error_se"]
     return show_table(
         tables.results_table(s.results),
-        "Networks: error in percent of the last epoch, mean ± sample standard deviation (runs). "
+        "Networks: error in percent of the last epoch, mean ± sample standard deviation (runs). The test images add a "
+        f"binomial standard error of {errors.min():.2f} to {errors.max():.2f} points to each run. "
         "File: <code>reports/results.csv</code>.",
-    )
-
-
-def claims(s: Study) -> HTML:
-    """The claims with their verdicts."""
-    judged = table("claims")
-    test = "by Student's t over the runs" if s.n > 1 else "by the binomial distribution over the images"
-    if s.n > 1 and DATASETS[s.settings.dataset].parted_by_seed:
-        test += ", widened because they share images (Nadeau and Bengio 2003)"
-    counts = ", ".join(f"{count} {verdict}" for verdict, count in judged["verdict"].value_counts().items())
-    return show_table(
-        tables.claims_table(judged),
-        f"Claims and verdicts: {counts}. Each was declared with its tolerance in <code>claims.yaml</code> before it "
-        f"was judged. Ours is mean ± sample standard deviation (runs); the verdict rests on the "
-        f"95 % interval, {test}. File: <code>reports/claims.csv</code>.",
     )
 
 
@@ -104,22 +91,14 @@ def dynamics(s: Study) -> HTML:
     )  # fmt: skip
 
 
-def convergence(s: Study) -> HTML:
-    """Epochs to fixed errors."""
-    return show_table(
-        tables.convergence_table(s.results),
-        "First epoch whose test error is at or below a fixed one, mean over seeds; a dash where not every run got "
-        "there. The best epoch is shown for comparison only: to report it would be to select on the test set. "
-        "File: <code>reports/results.csv</code>.",
-    )
-
-
 def confusion(s: Study) -> HTML:
     """Confusion matrices side by side."""
     return by_group(
-        s, lambda rows, arch: figures.confusion(rows), "confusion", "Confusion matrices of {names}, side by side.",
-        "{names}: of the images of each actual class (row), the percentage given each label (column). "
-        f"n = {s.n} a network, counts summed. File: <code>reports/confusion.csv</code>.",
+        s, lambda rows, arch: figures.confusion(rows), "confusion",
+        "Confusion matrices of {names}, side by side; of two also their difference.",
+        "{names}: of the images of each actual class (row), the percentage given each label (column). Of two "
+        "networks the last panel shows the second less the first, in points: the second is better where the diagonal "
+        f"is above 0 and the rest below. n = {s.n} a network, counts summed. File: <code>reports/confusion.csv</code>.",
         s.confusion,
     )  # fmt: skip
 
@@ -168,6 +147,18 @@ On the same type of machine, with the same requirements, every file but those wi
 same to the last bit. Other machines round differently; what is declared for them stands in the README and has not been
 measured.</p>
 """)
+
+
+def files(rows: list[tuple[str, str, str]]) -> HTML:
+    """Where every number comes from: what, the file, the stage that wrote it."""
+    table = pd.DataFrame(
+        {
+            "number": [what for what, _, _ in rows],
+            "file": [f"<code>{file}</code>" for _, file, _ in rows],
+            "stage": [stage for _, _, stage in rows],
+        }
+    )
+    return show_table(table, "Every number of this page, the file it was read from, and the stage that wrote that.")
 
 
 def hardware(s: Study) -> HTML:

@@ -34,3 +34,28 @@ def test_a_table_has_headings_and_a_caption():
     assert '<td class="number">9.78 ± 0.13 (5)</td>' in text
     assert "<td>none</td>" in text
     assert "<caption><span>Errors.</span></caption>" in text
+
+
+def test_numbers_and_intervals_stand_to_the_right_and_verdicts_have_a_class():
+    row = {"claim": ["a"], "ours": ["−1.89 ± 0.16 (2)"], "interval": ["−∞ to 2.5"], "verdict": ["✗ not reproduced"]}
+    text = page.show_table(pd.DataFrame(row), "C.").data
+    assert '<td class="number">−1.89 ± 0.16 (2)</td>' in text
+    assert '<td class="number">−∞ to 2.5</td>' in text
+    assert '<td class="fails">✗ not reproduced</td>' in text
+
+
+def test_each_part_begins_with_a_heading_across_the_table():
+    table = pd.DataFrame({"claim": ["a", "b", "c"], "verdict": ["x", "y", "z"]})
+    text = page.show_table(table, "C.", ["P & Q", "P & Q", "R"]).data
+    assert re.findall(r'<th colspan="2" scope="rowgroup">(.*?)</th>|<th scope="row">(.*?)</th>', text) == [
+        ("P &amp; Q", ""), ("", "a"), ("", "b"), ("R", ""), ("", "c"),
+    ]  # fmt: skip
+    assert text.count("<tr") == text.count("</tr>") == 6
+
+
+def test_badges_count_verdicts():
+    text = page.badges(pd.Series(["inconclusive", "reproduced", "inconclusive"]))
+    assert re.findall(r'<li class="(\w+)">(.*?)</li>', text) == [
+        ("holds", "✓ reproduced: 1"),
+        ("open", "? inconclusive: 2"),
+    ]

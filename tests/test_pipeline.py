@@ -25,16 +25,21 @@ FLAGS = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 MAKE = "make -o .venv/ready"  # with the environment that the tests run in, instead of installing another
-TIMES = r'<h2 id="Hardware-and-times">.*'  # the report's section that may differ between runs
+TIMES = {  # what of the report may differ between runs
+    "reports/report.html": r'<h2 id="Hardware-and-times">.*',
+    "reports/CHECKLIST.md": r"\n20\. .*",
+}
 
 
 def results(folder: Path) -> dict[str, bytes]:
-    """All files that must come out the same: weights, histories, tables, figures, and the report but its times."""
+    """All files that must come out the same: weights, histories, tables, figures, report and checklist but times."""
     files = [path for top in ("data/models", "reports") for path in sorted((folder / top).rglob("*")) if path.is_file()]
     found = {str(p.relative_to(folder)): p.read_bytes() for p in files if p.name != "environment.json"}
-    page = found["reports/report.html"].decode()
-    assert re.search(TIMES, page, re.S)
-    return found | {"reports/report.html": re.sub(TIMES, "", page, flags=re.S).encode()}
+    for name, times in TIMES.items():
+        kept, changes = re.subn(times, "", found[name].decode(), flags=re.S)
+        assert changes == 1
+        found[name] = kept.encode()
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +81,8 @@ def test_repro_makes_every_result_and_then_has_nothing_to_do(reproduced):
     evaluated = json.loads((reproduced / "reports/runs/resnet8-0/metrics.json").read_text())
     assert aggregated["resnet8"]["test_error"] == round(evaluated["test_error"], 4)
     assert {path.name for path in (reproduced / "reports").iterdir()} == {
-        "confusion.csv", "curves.csv", "effects.csv", "figures", "metrics.json", "report.html", "results.csv",
-        "results.md", "runs",
+        "CHECKLIST.md", "claims.csv", "confusion.csv", "convergence.csv", "curves.csv", "figures", "gains.csv",
+        "gradients.csv", "metrics.json", "report.html", "responses.csv", "results.csv", "results.md", "runs",
     }  # fmt: skip
     assert "Data and pipelines are up to date" in sh(reproduced, "dvc repro")
     assert not sh(reproduced, "git status --porcelain")
@@ -88,7 +93,8 @@ def test_only_small_files_of_a_run_are_in_git(reproduced):
     tracked = sh(reproduced, "git ls-files reports data").splitlines()
     runs = {name for name in tracked if name.startswith("reports/runs/resnet8-0/")}
     assert {Path(name).name for name in runs} == {
-        "confusion.csv", "environment.json", "history.csv", "metrics.json", "predictions.csv",
+        "confusion.csv", "environment.json", "gradients.csv", "history.csv", "metrics.json", "predictions.csv",
+        "probe.json", "responses.csv",
     }  # fmt: skip
     assert not [name for name in tracked if name.endswith((".bin", ".safetensors"))]
 
@@ -131,19 +137,38 @@ def test_the_report_is_rebuilt_from_the_runs_in_git_without_data(reproduced, tmp
 
 def test_the_report_stands_alone_in_a_browser(reproduced, page):
     path = reproduced / "reports/report.html"
-    assert path.stat().st_size < 2e6
+    assert path.stat().st_size < 5e6
     visit(page, path)
     images = page.evaluate("[...document.images].map(i => [i.id, i.complete && i.naturalWidth > 100, i.alt.length])")
     names = {figure.stem for figure in (reproduced / "reports/figures").iterdir()}
     assert {name for name, drawn, alt in images if drawn and alt > 20} == names
-    assert {"test_error", "dynamics_8", "confusion_8", "class_error"} == names
+    assert names == {
+        "test_error", "gains", "by_family", "dynamics_8", "convergence", "gradients", "responses", "confusion_8",
+        "class_error",
+    }  # fmt: skip
     assert page.locator("h1").count() == 1
     assert "generated" in page.locator(".note").first.inner_text()
-    for link in page.locator("nav a").all():
+    for link in page.locator("main a[href^='#']:not(.anchor-link)").all():
         assert page.locator(f'[id="{link.get_attribute("href")[1:]}"]').count() == 1, link
+    headings = page.locator("h2").all_inner_texts()
+    assert [link.inner_text() for link in page.locator("nav a").all()] == [text.strip("¶") for text in headings]
+    assert page.locator("table:not(:has(caption))").count() == 0
+    assert page.locator("th:not([scope])").count() == 0
     for width in (1280, 390):
         page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_report_can_be_read_in_the_dark_and_in_print(reproduced, page):
+    page.goto((reproduced / "reports/report.html").as_uri())
+    colours = "(e => [getComputedStyle(e).color, getComputedStyle(e).backgroundColor])(document.body)"
+    light = page.evaluate(colours)
+    page.emulate_media(color_scheme="dark")
+    assert page.evaluate(colours) != light
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate(colours) == light
+    assert page.locator("nav").is_hidden()
+    page.emulate_media(media="screen", color_scheme="light")
 
 
 def test_the_numbers_in_the_report_are_those_of_the_files(reproduced, page):
@@ -154,7 +179,7 @@ def test_the_numbers_in_the_report_are_those_of_the_files(reproduced, page):
         assert f"{metrics[variant]['test_error']:.2f} (1)" in row
         assert f"{metrics[variant]['train_error']:.2f}" in row
     gain = metrics["residual_gain"]["resnet8"]
-    assert f"{gain:+.2f}".replace("-", "−") in page.locator("table").first.inner_text()
+    assert f"{gain:+.2f}".replace("-", "−") in page.locator("figure", has=page.locator("#gains")).inner_text()
 
 
 def test_an_experiment_and_its_comparison(reproduced, page):
@@ -163,6 +188,7 @@ def test_an_experiment_and_its_comparison(reproduced, page):
     assert re.search(r"reports/metrics.json +resnet8.test_error +[\d.]+ +[\d.]+ +-?[\d.]+", diff)
     assert "environment" not in diff
     assert len(diff.splitlines()) <= 10
+    assert "verdicts" not in diff  # none flips on generated images
     table = sh(reproduced, "dvc exp show --only-changed --csv")
     assert "resnet8.test_error" in table
     assert re.search(r"slower.*", table)

@@ -1,22 +1,115 @@
-"""The report, of runs that are out of the ordinary; test_pipeline.py opens an ordinary one in a browser."""
+"""The report, of runs that are out of the ordinary, and the committed ones against the files beside them.
 
+test_pipeline.py opens one in a browser.
+"""
+
+import html
+import re
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+import pytest
 from conftest import ROOT, change_params, refused, run
 
 
 def test_a_diverged_run_goes_through_to_the_report_and_is_shown(workspace):
     (workspace / "pipeline").symlink_to(ROOT / "pipeline")
     change_params(workspace, lr=1e30, variants=["plain8"], epochs=2)
-    for stage in (("train", "plain8", 0), ("evaluate", "plain8", 0), ("aggregate",), ("report",)):
+    for stage in (
+        ("train", "plain8", 0),
+        ("evaluate", "plain8", 0),
+        ("probe", "plain8", 0),
+        ("aggregate",),
+        ("report",),
+    ):
         result = run(*stage)
         assert result.returncode == 0, result.stderr
     page = Path("reports/report.html").read_text()
     assert "Diverged, and counted with the error they ended with: <strong>plain8-0</strong>" in page
     assert "plain8 (diverged)" in page
+    checklist = Path("reports/CHECKLIST.md").read_text()
+    assert checklist.splitlines()[0].endswith("Checklist: Plain and residual networks on CIFAR-10")
+    assert "Diverged, and counted: plain8-0." in checklist
 
 
 def test_a_cell_that_fails_is_named(workspace):
     (workspace / "pipeline").symlink_to(ROOT / "pipeline")
     assert "report.ipynb, cell " in refused(run("report"))
     assert not Path("reports/report.html").exists()
+    assert not Path("reports/CHECKLIST.md").exists()
+
+
+def rows_of(page: str, beginning: str) -> dict[str, list[str]]:
+    """The cells of the table whose caption begins so, by the text of each row's heading."""
+    tables = re.findall(r"<table.*?</table>", page, re.S)
+    (table,) = [one for one in tables if plain(one.partition("<caption>")[2]).startswith(beginning)]
+    rows = (re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.S) for row in re.findall(r"<tr.*?</tr>", table, re.S))
+    return {plain(cells[0]): [plain(cell) for cell in cells[1:]] for cells in rows}
+
+
+def plain(text: str) -> str:
+    return html.unescape(re.sub(r"<[^>]+>", "", text)).strip()
+
+
+def numbers(text: str) -> list[float]:
+    text = text.replace("−", "-").replace(",", "").replace("∞", "inf")
+    return [float(one) for one in re.findall(r"-?(?:inf|\d+(?:\.\d+)?(?:e[-+]?\d+)?)", text)]
+
+
+def same(shown: str, *values: float) -> bool:
+    """Whether what is shown are these numbers, as far as it is written; a dash, or nothing, stands for none."""
+    values = [value for value in values if not np.isnan(value)]
+    return np.allclose(numbers(shown.replace("–", "")), values, atol=0.00501, rtol=0.006)
+
+
+@pytest.mark.parametrize("folder", [".", "studies/resnet18", "studies/transfer"])
+def test_the_claims_of_a_committed_report_are_those_of_its_file(folder):
+    reports = ROOT / folder / "reports"
+    shown = rows_of((reports / "report.html").read_text(), "Each was declared")
+    claims = pd.read_csv(reports / "claims.csv")
+    for claim in claims.itertuples():
+        measured, ours, interval, published, verdict, reason = shown[claim.statement]
+        assert measured == f"{claim.measured}, {claim.unit}"
+        assert same(ours, claim.ours, claim.sd, claim.n if claim.n else np.nan), claim.id
+        assert same(interval, *((claim.low, claim.high) if claim.n else ())), claim.id
+        assert same(published, claim.published), claim.id
+        assert verdict.endswith(f" {claim.verdict}")
+        assert reason == claim.reason
+
+
+@pytest.mark.parametrize("folder", [".", "studies/resnet18", "studies/transfer"])
+def test_the_networks_of_a_committed_report_are_those_of_its_file(folder):
+    reports = ROOT / folder / "reports"
+    shown = rows_of((reports / "report.html").read_text(), "Networks:")
+    for row in pd.read_csv(reports / "results.csv").itertuples():
+        depth, _, parameters, error, train, *published = shown[row.variant]
+        assert (int(depth), int(parameters.replace(",", ""))) == (row.depth, row.parameters)
+        assert same(error, row.test_error, row.test_error_sd, row.runs)
+        assert same(train, row.train_error)
+        for text, value in zip(published, (row.paper, row.study_a), strict=False):
+            assert same(text, value)
+
+
+def test_the_evidence_of_the_committed_report_is_that_of_its_files():
+    page = (ROOT / "reports/report.html").read_text()
+    results = pd.read_csv(ROOT / "reports/results.csv").set_index("variant")
+    for variant, cells in list(rows_of(page, "A deeper network that is worse").items())[1:]:
+        keys = ["train_error", "train_error_eval", "test_error", "test_error_spread", "loss_jump"]
+        assert all(same(cell, results.loc[variant, key]) for cell, key in zip(cells, keys, strict=True)), variant
+    for variant, cells in list(rows_of(page, "Gradient norms of the first third").items())[1:]:
+        row = results.loc[variant]
+        factors = 10 ** row[["gradient_reach_initial", "gradient_reach"]].to_numpy(float)
+        assert np.allclose([*map(float, cells[:2])], factors, rtol=0.06), variant
+        assert same(cells[2], row["response_std"])
+    for variant, cells in list(rows_of(page, "The same in numbers").items())[1:]:
+        row = results.loc[variant]
+        reached = [name for name in results if name.startswith("epochs_to_")]
+        assert all(same(cell, row[key]) for cell, key in zip(cells, reached, strict=False)), variant
+        assert same(cells[-2].replace("%", "").replace("in", ""), row["best_test_error"], row["best_epoch"])
+    convergence = pd.read_csv(ROOT / "reports/convergence.csv")
+    reached = convergence[convergence["ratio"].notna()]
+    if len(reached):
+        assert len(rows_of(page, "Plain to residual")) - 1 == reached[["plain", "residual"]].drop_duplicates().shape[0]
+    for row in pd.read_csv(ROOT / "reports/gains.csv").itertuples():
+        assert f"{row.residual} {row.gain:+.2f}".replace("-", "−") in page
