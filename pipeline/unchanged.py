@@ -84,7 +84,8 @@ def unpack(base: str, folder: Path) -> None:
     if done.returncode:
         raise StageError(f"BASE is {base}, and git says: {done.stderr.decode().strip()}")
     with tarfile.open(fileobj=BytesIO(done.stdout)) as archive:
-        archive.extractall(folder, filter="data")
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # from Python 3.11.4 on
+        archive.extractall(folder)
 
 
 def read(path: Path) -> dict[str, Any]:

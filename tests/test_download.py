@@ -76,7 +76,7 @@ def test_what_is_refused_leaves_the_data_as_it_was(workspace):
     for source, words in (("/nowhere", "is not there"), (str(workspace / "data/cifar10"), "unknown bytes")):
         assert words in refused(run("download", CIFAR10_SOURCE=source))
     assert (workspace / "data/cifar10/mark").exists()
-    assert sorted(path.name for path in (workspace / "data").iterdir()) == ["cifar10", "published.csv"]
+    assert sorted(path.name for path in (workspace / "data").iterdir()) == ["cifar10", "claims.yaml", "published.csv"]
 
 
 def test_an_address_that_cannot_be_reached_is_named(workspace):
@@ -96,7 +96,7 @@ def test_the_whole_stage_on_real_bytes(workspace, known, monkeypatch):
     provenance = json.loads((workspace / "data/cifar10/provenance.json").read_text())
     sha256 = records.content_sha256(known)
     assert provenance == {"dataset": "cifar10", "identity": "a copy for tests", "content_sha256": sha256}
-    assert sorted(path.name for path in (workspace / "data").iterdir()) == ["cifar10", "published.csv"]
+    assert sorted(path.name for path in (workspace / "data").iterdir()) == ["cifar10", "claims.yaml", "published.csv"]
 
 
 def test_synthetic_data_says_what_it_is(workspace):

@@ -66,7 +66,7 @@ def same(shown: str, *values: float) -> bool:
 @pytest.mark.parametrize("folder", [".", "studies/resnet18", "studies/transfer"])
 def test_the_claims_of_a_committed_report_are_those_of_its_file(folder):
     reports = ROOT / folder / "reports"
-    shown = rows_of((reports / "report.html").read_text(), "Each was declared")
+    shown = rows_of((reports / "report.html").read_text(), "Each is declared")
     claims = pd.read_csv(reports / "claims.csv")
     for claim in claims.itertuples():
         measured, ours, interval, published, verdict, reason = shown[claim.statement]
