@@ -19,7 +19,7 @@ import pandas as pd
 from pipeline import claims, grid, pairs, params, published, stage, statistics, verdicts
 from pipeline.grid import Grid
 from pipeline.measures import FIXED_ERRORS, MEASURES
-from pipeline.tables import SIGNS, markdown
+from pipeline.tables import SIGNS, markdown, tally
 
 CLAIMS = Path("data/claims.yaml")
 REPORTS = Path("reports")
@@ -44,7 +44,7 @@ def main() -> None:
     stage.write(REPORTS / "results.md", markdown(results, judged, settings))
     stage.write_json(REPORTS / "metrics.json", metrics(results, gains, judged))
     print(results[["variant", "runs", "test_error", "test_error_sd"]].to_string(index=False))
-    print(f"claims: {', '.join(f'{count} {verdict}' for verdict, count in judged['verdict'].value_counts().items())}")
+    print(f"claims: {', '.join(f'{count} {verdict}' for verdict, count in tally(judged['verdict']).items())}")
 
 
 def arguments() -> argparse.Namespace:
@@ -80,8 +80,8 @@ def tabulate(runs: Grid, known: pd.DataFrame) -> pd.DataFrame:
         row["test_error_se"] = statistics.binomial_error(error, images)  # of one run on these images
         keys = ["train_error", "train_loss", "best_epoch", "best_test_error", *(f"epochs_to_{e}" for e in FIXED_ERRORS)]
         keys += ["test_error_spread", "loss_jump"]
-        probed = [name for name, measure in MEASURES.items() if measure.probed and name in group]
-        keys += probed + [key for key in ("val_error",) if key in group]
+        probed = [name for name, measure in MEASURES.items() if measure.probed]
+        keys += [key for key in (*probed, "val_error") if key in group]
         row |= {key: group[key].mean(skipna=False) for key in keys}  # epochs_to: empty unless all runs get there
         for source, begins in SOURCES.items():
             match = known[(known["net"] == net) & known["source"].str.startswith(begins)]
@@ -100,7 +100,8 @@ def metrics(results: pd.DataFrame, gains: pd.DataFrame, judged: pd.DataFrame) ->
         content[row["variant"]] = {key: number(row[key]) for key in keys}
     if len(gains):
         content["residual_gain"] = {row.residual: number(row.gain) for row in gains.itertuples()}
-    counts = {verdict.replace(" ", "_"): int((judged["verdict"] == verdict).sum()) for verdict in SIGNS}
+    came = tally(judged["verdict"])
+    counts = {verdict.replace(" ", "_"): came.get(verdict, 0) for verdict in SIGNS}
     return content | {"claims": counts, "verdicts": dict(zip(judged["id"], judged["verdict"], strict=True))}
 
 

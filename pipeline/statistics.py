@@ -84,9 +84,9 @@ def shared_splits(values: np.ndarray, ratio: float) -> Estimate:
     return Estimate(float(values.mean()), float(values.mean() - half), float(values.mean() + half), float(p), test)
 
 
-def normal(value: float, error: float, confidence: float = CONFIDENCE) -> Estimate:
+def normal(value: float, error: float) -> Estimate:
     """A value with its standard error, of one run a side."""
-    half = stats.norm.ppf((1 + confidence) / 2) * error
+    half = stats.norm.ppf((1 + CONFIDENCE) / 2) * error
     p = 2 * stats.norm.sf(abs(value) / error) if error else float(value == 0)
     return Estimate(value, value - half, value + half, float(p), "binomial distribution over images")
 

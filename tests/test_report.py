@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 from conftest import ROOT, change_params, refused, run
 
+from pipeline import tables
+
 
 def test_a_diverged_run_goes_through_to_the_report_and_is_shown(workspace):
     (workspace / "pipeline").symlink_to(ROOT / "pipeline")
@@ -113,3 +115,11 @@ def test_the_evidence_of_the_committed_report_is_that_of_its_files():
         assert len(rows_of(page, "Plain to residual")) - 1 == reached[["plain", "residual"]].drop_duplicates().shape[0]
     for row in pd.read_csv(ROOT / "reports/gains.csv").itertuples():
         assert f"{row.residual} {row.gain:+.2f}".replace("-", "−") in page
+
+
+def test_the_readme_tells_the_gradients_as_the_report_does():
+    results = pd.read_csv(ROOT / "reports/results.csv").set_index("variant")["gradient_reach_initial"]
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    plain = tables.factor(10 ** results["plain56"])
+    assert f"in plain56 {plain} times" in readme
+    assert round(10 ** results["resnet56"]) == 2  # "about twice"
