@@ -2,8 +2,8 @@
 
     python -m benchmarks.stages                     # 6 minutes on two cores; the workspace must be up to date
 
-Stages run in a copy of the workspace, train and evaluate on generated data of CIFAR-10's size, one epoch of 50,000
-images. "Start" is until train says what it is about to do, or until a stage's modules are imported.
+Stages run in a copy of the workspace, train, evaluate and probe on generated data of CIFAR-10's size, one epoch of
+50,000 images. "Start" is until train says what it is about to do, or until a stage's modules are imported.
 """
 
 import argparse
@@ -45,8 +45,9 @@ def main() -> None:
         for name in args.networks:
             trained = common.run(common.module("train", name, 0), folder)
             rows.append(row(f"train {name}, one epoch", [trained], trained.first))
-            scored = [common.run(common.module("evaluate", name, 0), folder) for _ in range(args.rounds)]
-            rows.append(row(f"evaluate {name}", scored))
+            for reader in ("evaluate", "probe"):
+                costs = [common.run(common.module(reader, name, 0), folder) for _ in range(args.rounds)]
+                rows.append(row(f"{reader} {name}", costs))
     rows.append(row("dvc repro, nothing to do", nothing_to_do(args.rounds)))
     note = (
         f"{common.machine(device.prepare(params.load(common.ROOT / 'params.yaml')))}. Medians of {args.rounds}, "

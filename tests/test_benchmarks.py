@@ -53,7 +53,8 @@ def test_stages_are_all_measured(tmp_path, monkeypatch):
     stages.main()
     table = pd.read_csv(tmp_path / "stages.csv")
     assert table["what"].tolist() == [
-        "aggregate", "report", "train plain20, one epoch", "evaluate plain20", "dvc repro, nothing to do",
+        "aggregate", "report", "train plain20, one epoch", "evaluate plain20", "probe plain20",
+        "dvc repro, nothing to do",
     ]  # fmt: skip
     assert (table["seconds"] > 0).all()
 
