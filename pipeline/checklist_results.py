@@ -43,12 +43,14 @@ def runs(f: Facts) -> Answer:
     s = f.study
     diverged = [name for name, run in s.runs.items() if run["diverged"]]
     ended = f" Diverged, and counted: {listed(diverged)}." if diverged else ""
-    begun = "".join(f" Nor is {source['identity']}, from which {name} starts." for name, source in f.starts.items())
+    begun = "".join(
+        f" Not counted is {source['identity']}, from which {name} starts." for name, source in f.starts.items()
+    )
     return Answer(
         YES,
         f"{counted(len(s.runs), 'training run')}: {counted(len(s.results), 'network')} with {s.seeds}, {s.epochs} "
-        f"each. Every run was tested after each epoch, for the curves, and evaluated once when trained.{ended} What "
-        f"was run beyond this grid is not recorded here.{begun}",
+        f"each. Every run was tested after each epoch, for the curves, and evaluated once when trained.{ended}{begun} "
+        f"{f.link('LOG.md')}, kept by hand, lists all that were made on real images, also those outside this grid.",
     )
 
 

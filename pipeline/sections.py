@@ -29,8 +29,8 @@ def opening(s: Study, heading: str, lede: str, study_epochs: int, of: str = "of 
     if s.settings.epochs < study_epochs:
         notes.append(
             f"The networks were trained for <strong>{s.settings.epochs} {of.format(study_epochs)}</strong>. "
-            "Such a run can show the direction of an effect, not its size, and its errors are far from the published "
-            "ones."
+            "Such a run can show the direction of an effect, not its size, and its errors are not those of the whole "
+            "schedule."
         )
     used, available = s.settings.train_size + s.settings.val_size, DATASETS[s.settings.dataset].train
     if used < available:
@@ -39,7 +39,8 @@ def opening(s: Study, heading: str, lede: str, study_epochs: int, of: str = "of 
         errors = s.results["test_error_se"]
         notes.append(
             "There is <strong>one run a network</strong>, so the spread over seeds is unknown. The test images alone "
-            f"give a binomial standard error of {errors.min():.2f} to {errors.max():.2f} points."
+            f"give a binomial standard error of {errors.min():.2f} to {errors.max():.2f} points. Intervals then "
+            "cover other test images, not other seeds, which may give other verdicts."
         )
     diverged = [name for name, run in s.runs.items() if run["diverged"]]
     if diverged:

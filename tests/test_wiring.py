@@ -220,7 +220,7 @@ def test_requirements_pin_every_package_that_is_imported():
     assert (pinned["torch"], pinned["torchvision"]) == ("2.11.0", "0.26.0")
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "data/README.md", "benchmarks/README.md"])
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "LOG.md", "data/README.md", "benchmarks/README.md"])
 def test_every_path_command_and_parameter_that_is_named_exists(name, committed):
     text = (ROOT / name).read_text()
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M)
