@@ -1,6 +1,6 @@
 """What each stage costs, and a `dvc repro` that has nothing to do.
 
-    python -m benchmarks.stages                     # 6 minutes on two cores; the workspace must be up to date
+    python -m benchmarks.stages                     # the workspace must be up to date
 
 Stages run in a copy of the workspace, train, evaluate and probe on generated data of CIFAR-10's size, one epoch of
 50,000 images. "Start" is until train says what it is about to do, or until a stage's modules are imported.

@@ -30,7 +30,7 @@ def verdicts(s: Study) -> HTML:
 def claims(s: Study, file: str = "claims.yaml") -> HTML:
     """The claims one by one, with their verdicts."""
     judged = table("claims")
-    test = "over seeds" if s.n > 1 else "over the test images, since there is one run a network"
+    test = "over seeds" if s.n > 1 else "over images, since there is one run a network"
     if s.n > 1 and DATASETS[s.settings.dataset].parted_by_seed:
         test += ", widened because the runs share images (Nadeau and Bengio 2003)"
     shown = show_table(

@@ -40,7 +40,7 @@ def opening(s: Study, heading: str, lede: str, study_epochs: int, of: str = "of 
         notes.append(
             "There is <strong>one run a network</strong>, so the spread over seeds is unknown. The test images alone "
             f"give a binomial standard error of {errors.min():.2f} to {errors.max():.2f} points. Intervals then "
-            "cover other test images, not other seeds, which may give other verdicts."
+            "cover other images, not other seeds, which may give other verdicts."
         )
     diverged = [name for name, run in s.runs.items() if run["diverged"]]
     if diverged:
