@@ -50,7 +50,7 @@ def main() -> None:
     )
     with (args.folder / "growth.svg").open("w") as file:
         figure(table).savefig(file, format="svg", metadata={"Date": None})
-    machine = common.machine(device.prepare(params.load(common.ROOT / "params.yaml")))
+    machine = common.machine(device.prepare(params.load(common.ROOT / "params.yaml"), "auto"))
     sizes = (
         f"Against epochs and depth: {args.train_size:,} training images an epoch and 10,000 test images; against "
         f"seeds: 2,000 and 1,000, and the whole pipeline. Medians of {args.rounds}; memory of the largest process"

@@ -49,10 +49,8 @@ def main() -> None:
                 costs = [common.run(common.module(reader, name, 0), folder) for _ in range(args.rounds)]
                 rows.append(row(f"{reader} {name}", costs))
     rows.append(row("dvc repro, nothing to do", nothing_to_do(args.rounds)))
-    note = (
-        f"{common.machine(device.prepare(params.load(common.ROOT / 'params.yaml')))}. Medians of {args.rounds}, "
-        f"but training once. Memory is the process's largest resident set."
-    )
+    machine = common.machine(device.prepare(params.load(common.ROOT / "params.yaml"), "auto"))
+    note = f"{machine}. Medians of {args.rounds}, but training once. Memory is the process's largest resident set."
     common.publish("stages", pd.DataFrame(rows), note, args.folder)
 
 

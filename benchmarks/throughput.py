@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=common.FOLDER, help="where the table goes")
     args = parser.parse_args()
     settings = params.load(common.ROOT / "params.yaml").model_copy(update={"device": args.device})
-    compute = device.prepare(settings)
+    compute = device.prepare(settings, settings.precision)
     rows = []
     for name in args.networks:
         bench = Bench(settings, name, args.steps, compute)
@@ -135,7 +135,8 @@ class Bench:
     def test(self) -> Round:
         """Loss and error on as many images."""
         part = Images(self.data.images[: self.images()], self.data.labels[: self.images()])
-        return Scorer(self.network(), part.to(self.compute.device), self.inputs, self.compute)
+        captures = self.compute.device.type == "cuda"
+        return Scorer(self.network(), part.to(self.compute.device), self.inputs, self.compute, captures)
 
 
 def compare(bench: Bench, loops: dict[str, Round], rounds: int) -> list[dict[str, str]]:

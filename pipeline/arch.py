@@ -3,7 +3,8 @@
 The networks of He et al. 2016 for 32 x 32 images take one number, `depth`; `blocks` and `widths` spell out others, the
 ImageNet family among them. There are three extensions: wider stages (Wide ResNet, Zagoruyko and Komodakis 2016; its
 stages alone, not its order of layers), grouped convolutions (ResNeXt, Xie et al. 2017; `groups` of `group_width`
-channels in the first stage) and squeeze-and-excitation (Hu et al. 2018).
+channels in the first stage) and squeeze-and-excitation (Hu et al. 2018). `bn_momentum` and `bn_eps` are batch norm's,
+in torch's terms and with torch's defaults; Keras' `momentum=0.99, epsilon=1e-3` is `bn_momentum: 0.01, bn_eps: 1e-3`.
 """
 
 from typing import Annotated, Literal
@@ -41,6 +42,10 @@ class Arch(Model):
     groups: int = Field(1, ge=1, description="a whole number from 1 up")
     group_width: int = Field(4, ge=1, description="a whole number of channels from 1 up")
     squeeze_excitation: bool = Field(False, description="true or false")
+    bn_momentum: float = Field(
+        0.1, gt=0, le=1, description="a number above 0, at most 1: the share of a new batch in the running statistics"
+    )
+    bn_eps: float = Field(1e-5, gt=0, description="a number above 0, added to the variance")
     start: Literal["random", "cifar10", "imagenet"] = Field("random", description="random, cifar10 or imagenet")
     frozen: bool = Field(False, description="true (the classifier alone is trained) or false")
 

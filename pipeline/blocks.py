@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.ops import SqueezeExcitation
 
 NormLayer = Callable[[int], nn.Module]  # from the number of channels
 REDUCTION = 16  # of squeeze-and-excitation (Hu et al. 2018, section 4)
@@ -38,8 +37,11 @@ class Block(nn.Module):
         elif (inputs, 1) != (outputs, stride) and shortcut == "projection":
             conv = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
             self.shortcut = nn.Sequential(conv, norm_layer(outputs))
-        excited = SqueezeExcitation(outputs, max(1, outputs // REDUCTION)) if squeeze_excitation else nn.Identity()
-        self.excitation: nn.Module = excited
+        self.excitation: nn.Module = nn.Identity()
+        if squeeze_excitation:
+            from torchvision.ops import SqueezeExcitation  # takes over a second to import, and few networks need it
+
+            self.excitation = SqueezeExcitation(outputs, max(1, outputs // REDUCTION))
 
     def branch(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) -> (N, outputs, H / stride, W / stride)."""

@@ -1,18 +1,18 @@
 """Where an interrupted training run goes on from.
 
 A checkpoint is one safetensors file in a scratch folder, `$DVC_ROOT/.scratch/<variant>-<seed>-<fingerprint>/`: DVC
-sets DVC_ROOT to the repository's top in repro, exp run and exp run --temp alike. The fingerprint covers all that the
-result depends on, so a checkpoint can never be taken up by a run with other parameters, code or data. The folder goes
-when the run has written its results.
+sets DVC_ROOT to the repository's top in repro, exp run and exp run --temp alike. The fingerprint covers all that
+decides the result's bits (`facts`, in train.py), so that a checkpoint can never be taken up by a run with other
+parameters, code or data, or on hardware of another kind. The checkpoint is removed when the run has written its
+results. Those of some epochs stay beside it, to look into a network as it learns, until they are removed by hand.
 """
 
 import hashlib
 import json
 import os
-import shutil
 import sys
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,27 +33,50 @@ class Progress:
     sessions: list[dict[str, Any]] = field(default_factory=list)
 
 
+PACKAGE = Path(__file__).resolve().parent
+CHECKPOINT = "checkpoint.safetensors"
+MACHINE = ("precision", "hardware", "capability")  # facts that nobody chose
+
+
+def code() -> dict[str, str]:
+    """The sha256 of the source of every module of this package that is loaded, by its path in the package."""
+    loaded = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    paths = {Path(file).resolve() for file in loaded if file}
+    return {
+        str(path.relative_to(PACKAGE)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(paths)
+        if path.is_relative_to(PACKAGE)
+    }
+
+
 def fingerprint(facts: Mapping[str, Any]) -> str:
-    """12 hex digits over `facts` and the source of every module of this package that is loaded."""
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-    loaded = {module.__file__ for name, module in sys.modules.items() if name.startswith("pipeline.")}
-    main = getattr(sys.modules["__main__"], "__file__", None)
-    for file in sorted(loaded | {main} - {None}, key=lambda path: Path(path).name):
-        digest.update(Path(file).read_bytes())
-    return digest.hexdigest()[:12]
+    """12 hex digits over `facts`, which JSON can hold."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def differing(facts: Mapping[str, Any], others: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """What differs between two nested mappings: by dotted key "a here, b there"."""
+    found = {}
+    for key in sorted({*facts, *others}):
+        one, other = facts.get(key), others.get(key)
+        if isinstance(one, dict) and isinstance(other, dict):
+            found |= differing(one, other, f"{prefix}{key}.")
+        elif one != other:
+            found[f"{prefix}{key}"] = f"{one} now, {other} then"
+    return found
 
 
 class Scratch:
-    """The scratch of run `name`, held by one process at a time.
+    """The scratch of run `name`, whose bits `facts` decide, held by one process at a time.
 
     Two locks, since a killed dvc can leave its training process behind: nobody else may use the checkpoint, from any
     folder, nor write this folder's outputs of the run, with any parameters. Entering raises StageError if one is held.
     """
 
-    def __init__(self, name: str, mark: str) -> None:
-        self.name = name
-        self.folder = Path(os.environ.get("DVC_ROOT", ".")) / ".scratch" / f"{name}-{mark}"
-        self.file = self.folder / "checkpoint.safetensors"
+    def __init__(self, name: str, facts: Mapping[str, Any]) -> None:
+        self.name, self.facts = name, facts
+        self.folder = Path(os.environ.get("DVC_ROOT", ".")) / ".scratch" / f"{name}-{fingerprint(facts)}"
+        self.file = self.folder / CHECKPOINT
         self._held = ExitStack()
 
     def __enter__(self) -> "Scratch":
@@ -72,10 +95,43 @@ class Scratch:
     def __exit__(self, *_: object) -> None:
         self._held.close()
 
-    def save(self, state: Mapping[str, Tensor], progress: Progress) -> None:
-        """Replace the checkpoint by one of `state`; raises OSError, and keeps the old one, if it cannot."""
+    def compare(self) -> None:
+        """Say of the newest checkpoint of this run that does not fit what differs; it is kept. Nothing if one fits.
+
+        Raises StageError if it is of this very run on a machine of another kind, or in another precision: that a long
+        run begins again, to other bits, is for the user to decide.
+        """
+        others = [path for path in self.folder.parent.glob(f"{self.name}-*/{CHECKPOINT}") if path != self.file]
+        if self.file.exists() or not others:
+            return
+        with suppress(FileNotFoundError):  # its run has just ended
+            newest = max(others, key=lambda path: path.stat().st_mtime)
+            with opened(newest, self.name) as file:
+                metadata = file.metadata()
+            differs = differing(self.facts, json.loads(metadata.get("facts", "{}")))
+            edited = ", ".join(key.removeprefix("code.") for key in differs if key.startswith("code."))
+            words = [f"{key}: {how}" for key, how in differs.items() if not key.startswith("code.")]
+            words = "; ".join(words + [f"edited code: {edited}"] * bool(edited))
+            place = f"{newest.parent} of {len(json.loads(metadata['history']))} epochs"
+            chosen = any(key.startswith(("params.", "arch.")) for key in differs)
+            if not chosen and any(key in differs for key in MACHINE):
+                raise StageError(
+                    f"{self.name} has a checkpoint in {place} from another kind of machine, and would end with other "
+                    f"bits on this one ({words}): go on there, or remove that folder to train from the start"
+                )
+            print(f"{self.name} starts from epoch 1: the checkpoint in {place} does not fit, and is kept ({words})")
+
+    def save(self, state: Mapping[str, Tensor], progress: Progress, keep: bool = False) -> None:
+        """Replace the checkpoint by one of `state`, and if `keep` write a copy named by its epoch that stays.
+
+        Raises OSError, and keeps the old one, if it cannot.
+        """
         metadata = {"history": json.dumps(progress.history), "sessions": json.dumps(progress.sessions)}
-        write(self.file, save({name: tensor.cpu().contiguous() for name, tensor in state.items()}, metadata))
+        metadata["facts"] = json.dumps(self.facts)
+        content = save({name: tensor.cpu().contiguous() for name, tensor in state.items()}, metadata)
+        if keep:
+            write(self.folder / f"epoch-{len(progress.history):03}.safetensors", content)
+        write(self.file, content)
 
     def load(self, state: Mapping[str, Tensor]) -> Progress:
         """Fill the tensors of `state` from the checkpoint, if there is one, and say how far it had come.
@@ -84,17 +140,24 @@ class Scratch:
         """
         if not self.file.exists():
             return Progress()
-        try:
-            with safe_open(self.file, "pt") as file:
-                for name, tensor in state.items():
-                    tensor.copy_(file.get_tensor(name))
-                metadata = file.metadata()
-        except SafetensorError as error:
-            raise StageError(
-                f"{self.file} is damaged ({error}): remove it to train {self.name} from the start"
-            ) from None
+        with opened(self.file, self.name) as file:
+            for name, tensor in state.items():
+                tensor.copy_(file.get_tensor(name))
+            metadata = file.metadata()
         return Progress(json.loads(metadata["history"]), json.loads(metadata["sessions"]))
 
     def remove(self) -> None:
-        """Drop the checkpoint: the run is done."""
-        shutil.rmtree(self.folder)
+        """Drop the checkpoint, and the folder if no other is in it: the run is done."""
+        self.file.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.folder.rmdir()
+
+
+@contextmanager
+def opened(path: Path, name: str) -> Iterator[Any]:
+    """The checkpoint at `path` of run `name`. Raises StageError if it is damaged."""
+    try:
+        with safe_open(path, "pt") as file:
+            yield file
+    except SafetensorError as error:
+        raise StageError(f"{path} is damaged ({error}): remove it to train {name} from the start") from None

@@ -85,7 +85,11 @@ def statistics(images: Tensor) -> tuple[list[float], list[float]]:
 
 
 def draw(seed: int, epoch: int, count: int, padding: int, flip: bool) -> Draws:
-    """The randomness of one epoch over `count` images, on the CPU, from (seed, epoch) alone."""
+    """The randomness of one epoch over `count` images, on the CPU, from (seed, epoch) alone.
+
+    So runs of one seed share batches and crops, whatever their network: common random numbers, which make differences
+    between networks sharper and runs of one seed no independent ones.
+    """
     state = np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0]
     generator = torch.Generator().manual_seed(int(state >> np.uint64(1)))
     order = torch.randperm(count, generator=generator)
@@ -99,12 +103,14 @@ def pad(images: Tensor, padding: int) -> Tensor:
     return torch.nn.functional.pad(images, (0, 0, padding, padding, padding, padding))
 
 
-def crop_and_flip(padded: Tensor, side: int, rows: Tensor, columns: Tensor, flips: Tensor) -> Tensor:
-    """From each padded image (N, H, W, 3) the side x side pixels at its row and column, mirrored where `flips` says."""
+def crop_and_flip(padded: Tensor, order: Tensor, side: int, rows: Tensor, columns: Tensor, flips: Tensor) -> Tensor:
+    """From the padded images (N, H, W, 3) numbered `order` (B,) the side x side pixels at rows and columns (B,).
+
+    They are mirrored where `flips` (B,) says so; uint8 (B, side, side, 3).
+    """
     down = torch.arange(side, device=padded.device)
-    across = torch.where(flips[:, None], down.flip(0), down)  # (N, side)
-    batch = torch.arange(len(padded), device=padded.device)[:, None, None]
-    return padded[batch, (rows[:, None] + down)[:, :, None], (columns[:, None] + across)[:, None, :]]
+    across = torch.where(flips[:, None], down.flip(0), down)  # (B, side)
+    return padded[order[:, None, None], (rows[:, None] + down)[:, :, None], (columns[:, None] + across)[:, None, :]]
 
 
 def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:

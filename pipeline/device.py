@@ -1,10 +1,16 @@
-"""Where and how to compute: device, precision and threads, all deterministic."""
+"""Where and how to compute: device, precision and threads, all deterministic; and the record of it."""
 
 import os
 import platform
+import re
+import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 
 from pipeline import distributed
@@ -21,7 +27,7 @@ class Compute:
     threads: int
 
     def autocast(self) -> torch.autocast:
-        """Convolutions and the classifier in bf16, or everything in fp32; weights are fp32 either way."""
+        """Stem and blocks in bf16, or everything in fp32; weights are fp32 either way."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16", cache_enabled=False)
 
     def __str__(self) -> str:
@@ -29,8 +35,10 @@ class Compute:
         return f"{hardware(self.device)} ({threads}{self.precision})"
 
 
-def prepare(params: Params) -> Compute:
-    """Choose device, precision and threads as `params` says and make torch deterministic.
+def prepare(params: Params, precision: str) -> Compute:
+    """Choose device and threads as `params` says, make torch deterministic, and settle what `precision` auto is here.
+
+    Training takes the precision of params.yaml; what scores weights does so in fp32, on any machine.
 
     Processes that torchrun has started on this machine take a GPU each, or `threads` cores each. Raises StageError if
     the device asked for is not there, or not enough cores.
@@ -41,13 +49,13 @@ def prepare(params: Params) -> Compute:
     torch.utils.deterministic.fill_uninitialized_memory = False  # costs time and hides nothing here
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False  # fp32 means fp32
+    torch.backends.cuda.matmul.allow_tf32 = False  # also where TORCH_ALLOW_TF32_CUBLAS_OVERRIDE is set
     rank, processes = distributed.local()
     device = _device(params.device, rank, processes)
     threads = params.threads or max(1, cores() // processes)
     if device.type == "cpu" and processes > 1:
         enough_cores(processes, threads, "processes")
     torch.set_num_threads(threads)
-    precision = params.precision
     if precision == "auto":
         precision = "bf16" if _has_bf16(device) else "fp32"
     return Compute(device, precision, torch.get_num_threads())
@@ -112,17 +120,61 @@ def gpu_memory(compute: Compute) -> int | None:
     return torch.cuda.max_memory_reserved(compute.device) >> 20 if compute.device.type == "cuda" else None
 
 
-def environment(compute: Compute, processes: int) -> dict[str, str | int | None]:
-    """Versions and hardware, for the record; nothing that names the machine or its owner."""
+def capability(device: torch.device) -> str:
+    """What the hardware can do, of which its name tells little: "AVX512 avx512_bf16", "AVX2", or a GPU's "9.0"."""
+    if device.type == "cuda":
+        return ".".join(map(str, torch.cuda.get_device_capability(device)))
+    extensions = ("avx512_bf16", "avx512_fp16", "avx512_vnni", "amx_tile", "amx_bf16", "amx_fp16")
+    there = torch.cpu.get_capabilities()
+    return " ".join([torch.backends.cpu.get_cpu_capability(), *(name for name in extensions if there.get(name))])
+
+
+def deciding(compute: Compute, processes: int) -> dict[str, str | int | None]:
+    """What of machine and software decides the bits of a result."""
+    gpu = compute.device.type == "cuda"
     return {
         "hardware": hardware(compute.device),
+        "capability": capability(compute.device),
         "device": compute.device.type,
-        "cores": cores(),
         "processes": processes,
         "threads": compute.threads,
         "precision": compute.precision,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "cuda": torch.version.cuda if gpu else None,
+        "cudnn": torch.backends.cudnn.version() if gpu else None,
+    }
+
+
+def environment(compute: Compute, processes: int) -> dict[str, str | int | None]:
+    """Versions, hardware and the code's commit, for the record; nothing that names the machine or its owner."""
+    onednn = re.search(r"MKL-DNN v([\d.]+)", torch.__config__.show())
+    return deciding(compute, processes) | {
+        "commit": commit(),
+        "cores": cores(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "torch": torch.__version__,
-        "cuda": torch.version.cuda if compute.device.type == "cuda" else None,
+        "torchvision": version("torchvision"),
+        "onednn": onednn[1] if onednn else None,
+        "driver": driver() if compute.device.type == "cuda" else None,
     }
+
+
+def commit() -> str | None:
+    """The commit of the code, "-dirty" behind it where a module differs from that; None outside of git."""
+    here = Path(__file__).parent
+    head = said("git", "-C", here, "rev-parse", "HEAD")
+    return head and head + ("-dirty" if said("git", "-C", here, "status", "--porcelain", "--", ".") else "")
+
+
+def driver() -> str | None:
+    """The version of NVIDIA's driver; None if its tool does not say."""
+    versions = said("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
+    return versions and versions.splitlines()[0]
+
+
+def said(*command: Any) -> str | None:
+    """What a command prints, stripped; None if it is not there or fails."""
+    with suppress(OSError, subprocess.CalledProcessError):
+        return subprocess.check_output(command, text=True, stderr=subprocess.DEVNULL).strip()
+    return None

@@ -101,7 +101,7 @@ class Trainer:
         at = self.position + torch.arange(start, end, device=self.position.device)
         order, rows, columns, flips = self.draws[:, at]
         labels = self.labels[order]
-        images = dataset.crop_and_flip(self.padded[order], self.side, rows, columns, flips.bool())
+        images = dataset.crop_and_flip(self.padded, order, self.side, rows, columns, flips.bool())
         loss, logits = self.step(images, labels, self.world.size * (end - start) / size)
         self.total += loss.double() * (end - start)
         self.wrong += (logits.argmax(1) != labels).sum()

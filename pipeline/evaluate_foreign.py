@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import get_args
 
+import torch
 from torch import Tensor, nn
 
 from pipeline import dataset, device, foreign, networks, params, prediction, stage
@@ -74,10 +75,11 @@ def main(args: argparse.Namespace) -> None:
     fill(network, args.weights)
     train, test = dataset.load(args.data, settings.dataset, seed=0)
     mean, std = (args.mean, args.std) if args.mean else dataset.statistics(train.images)
-    compute = device.prepare(settings.model_copy(update={"precision": "fp32"}))
+    compute = device.prepare(settings, "fp32")
     test = test.to(compute.device)
+    network = network.to(compute.device, memory_format=torch.channels_last)
     inputs = Inputs.of(mean, std, compute.device)
-    logits = prediction.predict(network.to(compute.device), test.images, inputs, compute)
+    logits = prediction.predict(network, test.images, inputs, compute)
     source = "as given" if args.mean else "of the training images"
     rows = {
         "file": args.weights,

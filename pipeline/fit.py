@@ -1,6 +1,5 @@
 """A training run from its first epoch, or from where it was interrupted, to its last."""
 
-import math
 import sys
 import time
 from collections.abc import Callable
@@ -13,8 +12,11 @@ from pipeline import dataset, params
 from pipeline.checkpoint import Progress, Scratch
 from pipeline.device import gpu_memory
 from pipeline.engine import Trainer
-from pipeline.prediction import Scorer
-from pipeline.schedule import learning_rate
+from pipeline.prediction import Scorer, diverged
+from pipeline.schedule import learning_rate, milestones
+
+KEPT_EVERY = 20  # epochs; a checkpoint of each of these stays
+SECONDS = 10  # between checkpoints on a GPU, where an epoch may take less than writing one
 
 
 def fit(
@@ -27,8 +29,9 @@ def fit(
 ) -> Progress:
     """Train to the last epoch, or to a loss that is not finite, from where the scratch's checkpoint stands.
 
-    After every epoch the loss and error of each of `scorers` are taken and a checkpoint is written. Raises
-    KeyboardInterrupt with a sentence if told to stop.
+    After every epoch the loss and error of each of `scorers` are taken and a checkpoint is written (on a GPU at most
+    one in SECONDS). Those of every KEPT_EVERY epochs, and before a drop of the rate, stay. `environment` is recorded
+    with the session. Raises KeyboardInterrupt with a sentence if told to stop.
     """
     state, world = trainer.state(), trainer.world
     progress = world.share(scratch.load(state) if world.first else None)
@@ -36,25 +39,29 @@ def fit(
     done, count = len(progress.history), len(trainer.labels)
     earlier = progress.sessions
     announce(scratch.name, trainer, settings, done)
-    start = time.perf_counter()
+    start, cpu_start, saved = time.perf_counter(), time.process_time(), 0.0
     session = {"started": datetime.now(UTC).isoformat(timespec="seconds"), "first_epoch": done + 1} | environment
     with progress_bar(settings.epochs * count, done * count, world.first) as bar:
         try:
             for epoch in range(done, settings.epochs):
-                if diverged(progress.history):
+                if progress.history and diverged(progress.history[-1]["train_loss"]):
                     break
                 bar.set_description(f"{scratch.name} epoch {epoch + 1}/{settings.epochs}")
                 row = train_epoch(trainer, settings, seed, epoch, scorers, bar.update)
                 costs = {"epochs": epoch + 1 - done, "seconds": round(time.perf_counter() - start, 1)}
+                costs |= {"cpu_seconds": round(time.process_time() - cpu_start, 1)}
                 costs |= {"gpu_memory_mb": gpu_memory(trainer.compute)}
                 progress = Progress([*progress.history, row], [*earlier, session | costs])
-                if world.first:
-                    scratch.save(state, progress)
+                keep = (epoch + 1) % KEPT_EVERY == 0 or epoch + 1 in milestones(settings)
+                due = trainer.compute.device.type == "cpu" or time.perf_counter() - saved >= SECONDS
+                if world.first and (keep or due or epoch + 1 == settings.epochs):
+                    scratch.save(state, progress, keep)
+                    saved = time.perf_counter()
                 bar.set_postfix_str(f"test error {row['test_error']:.2f} %")
         except KeyboardInterrupt:
-            sentence = f"{scratch.name} keeps its whole epochs; the same command goes on from there"
+            sentence = f"{scratch.name} keeps its last checkpoint; the same command goes on from there"
             raise KeyboardInterrupt(sentence) from None
-    if diverged(progress.history) and world.first:
+    if world.first and diverged(progress.history[-1]["train_loss"]):
         print(f"{scratch.name}: the loss is not finite; it has diverged and ends with epoch {len(progress.history)}")
     return progress
 
@@ -97,8 +104,3 @@ def announce(name: str, trainer: Trainer, settings: params.Params, done: int) ->
         print(
             "To run less: fewer `epochs`, `variants` or `seeds` in params.yaml, or `make smoke` for a trial", flush=True
         )
-
-
-def diverged(history: list[dict[str, float]]) -> bool:
-    """Whether a loss of the last epoch, in training or in test, was not a finite number."""
-    return bool(history) and not all(math.isfinite(history[-1][key]) for key in ("train_loss", "test_loss"))

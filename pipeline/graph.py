@@ -45,16 +45,28 @@ def capture(work: Work, before: Work, device: torch.device) -> Replay:
 
     Raises RuntimeError if `work` waits for the device or does something else that a graph cannot hold.
     """
-    gc.collect()  # an older graph must not be destroyed while this one is captured
     stream = torch.cuda.Stream(device)
     stream.wait_stream(torch.cuda.current_stream(device))
     with torch.cuda.stream(stream):
         warm_up(work, before)
     torch.cuda.current_stream(device).wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    with no_collection(), torch.cuda.graph(graph, stream=stream):  # the stream whose libraries have been warmed up
         work()
     return Replay(work, graph)
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """No garbage is collected inside, where an older graph that is destroyed would spoil the one being captured."""
+    collects = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def warm_up(work: Work, before: Work) -> None:

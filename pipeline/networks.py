@@ -3,6 +3,7 @@
 Parameter names are the usual ones (conv1, bn1, layer1.0.conv1, ..., fc), so that weights can be exchanged.
 """
 
+import functools
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,11 +23,13 @@ class Network(nn.Module):
     """A stem, stages of blocks, each but the first beginning with stride 2, global average pooling, one linear layer.
 
     Stages are named layer1, layer2, ... The stem is a 3x3 convolution, or for ImageNet 7x7 with stride 2 and pooling.
-    What is frozen has no gradients and keeps batch norm's running statistics: all but the classifier.
+    What is frozen has no gradients and keeps batch norm's running statistics: all but the classifier. Pooling and the
+    linear layer compute in the precision of the weights, under autocast too: logits in bf16 often tie.
     """
 
     def __init__(self, arch: Arch, norm_layer: NormLayer = nn.BatchNorm2d) -> None:
         super().__init__()
+        norm_layer = functools.partial(norm_layer, eps=arch.bn_eps, momentum=arch.bn_momentum)
         inputs, *outputs = arch.outputs
         imagenet = arch.stem == "imagenet"
         size, stride = (7, 2) if imagenet else (3, 1)
@@ -57,7 +60,9 @@ class Network(nn.Module):
         x = self.pool(F.relu(self.bn1(self.conv1(x))))
         for stage in self.stages:
             x = self.get_submodule(stage)(x)
-        return self.fc(x.mean((2, 3)))
+        pooled = x.to(self.fc.weight.dtype).mean((2, 3))
+        with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
+            return self.fc(pooled)
 
 
 def block(arch: Arch, stage: int, inputs: int, outputs: int, stride: int, norm_layer: NormLayer) -> nn.Module:
@@ -70,7 +75,12 @@ def block(arch: Arch, stage: int, inputs: int, outputs: int, stride: int, norm_l
 
 
 def build(arch: Arch, seed: int, norm_layer: NormLayer = nn.BatchNorm2d) -> Network:
-    """A network with He initialisation (He et al. 2015, equation 10) drawn from `seed` alone, in channels_last."""
+    """A network with He initialisation (He et al. 2015, equation 10) drawn from `seed` alone, in channels_last.
+
+    Layers draw from one generator, in order, so that networks of one seed share starting weights up to the first layer
+    that differs, and after it where as many numbers were drawn: of the nineteen convolutions of plain20, nine begin as
+    their namesakes in resnet20 do. That is kept: common random numbers make differences between networks sharper.
+    """
     network = Network(arch, norm_layer=norm_layer)
     generator = torch.Generator().manual_seed(seed)
     for module in network.modules():

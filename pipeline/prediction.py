@@ -1,5 +1,6 @@
 """What a network says of images it does not train on, with its errors: the same code on CPU and GPU."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -43,17 +44,27 @@ def score(logits: Tensor, labels: Tensor) -> tuple[float, float]:
     return loss, 100 * (logits.argmax(1) != labels).sum().item() / len(labels)
 
 
-class Scorer:
-    """Loss and error of a network on some images, again and again as it learns; on a GPU a graph of its own."""
+def diverged(train_loss: float) -> bool:
+    """Whether a run whose last epoch has this training loss has diverged, and ends there: the loss is not finite.
 
-    def __init__(self, network: nn.Module, images: Images, inputs: Inputs, compute: Compute) -> None:
+    A test loss that is not finite ends nothing: a later epoch may recover.
+    """
+    return not math.isfinite(train_loss)
+
+
+class Scorer:
+    """Loss and error of a network on some images, again and again as it learns; if it `captures`, by a CUDA graph."""
+
+    def __init__(
+        self, network: nn.Module, images: Images, inputs: Inputs, compute: Compute, captures: bool = False
+    ) -> None:
         self.labels = images.labels
         self.logits: Tensor | None = None
 
         def work() -> None:
             self.logits = predict(network, images.images, inputs, compute)
 
-        self.work = capture(work, lambda: None, compute.device) if compute.device.type == "cuda" else work
+        self.work = capture(work, lambda: None, compute.device) if captures else work
 
     def __call__(self) -> tuple[float, float]:
         """Mean cross-entropy and error in percent, of the network as it is now."""

@@ -13,8 +13,6 @@ from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 
-from torchvision.datasets.utils import download_url
-
 from pipeline.stage import StageError
 
 ATTEMPTS = 3
@@ -46,24 +44,21 @@ def replaced(target: Path) -> Iterator[Path]:
         folder.rename(target)
 
 
-def collect(source: str, names: Sequence[str], folder: Path, variable: str) -> Path | None:
-    """Fill `folder` with the files `names` from a URL, an archive or a folder; the archive, if there is one.
+def collect(source: str, names: Sequence[str], folder: Path, variable: str) -> None:
+    """Fill `folder` with the files `names` from a URL, an archive or a folder.
 
     Raises StageError if they cannot be had, and names the environment `variable` that says where they are.
     """
     if Path(source).is_dir():
         for name in names:
             _copy(Path(source) / name, folder / name, names)
-        return None
-    archive = Path(source)
-    if "://" in source:
+    elif "://" in source:
         archive = folder.parent / "archive"
         download(source, archive, variable, lambda: extract(archive, names, folder, source))
-    elif archive.is_file():
-        extract(archive, names, folder, source)
+    elif Path(source).is_file():
+        extract(Path(source), names, folder, source)
     else:
         raise StageError(f"{variable} {source} is not there; legal are a URL, an archive or a folder of its files")
-    return archive
 
 
 def download(url: str, path: Path, variable: str, use: Callable[[], None] = lambda: None) -> None:
@@ -71,6 +66,8 @@ def download(url: str, path: Path, variable: str, use: Callable[[], None] = lamb
 
     Raises StageError if some attempts have failed, with the last one's reason.
     """
+    from torchvision.datasets.utils import download_url  # takes over a second to import, which other stages need not
+
     socket.setdefaulttimeout(TIMEOUT)
     for attempt in range(1, ATTEMPTS + 1):
         path.unlink(missing_ok=True)  # else torchvision takes a part for the whole

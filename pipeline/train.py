@@ -3,39 +3,38 @@
     python -m pipeline.train resnet20 0
 
 Writes data/models/resnet20-0/{weights.safetensors, history.csv} and reports/runs/resnet20-0/environment.json (times
-and hardware; nothing deterministic reads it). After a kill the same command goes on from the last whole epoch, to the
-same bits. A run whose loss is not finite ends early; the history's last row shows it. An epoch of 50,000 images takes
-about 30 s with 20 layers and 85 s with 56 on two cores of an EPYC with AVX512-BF16. To expect after 200 epochs: 8.05 %
-test error of resnet20 (study A).
+and hardware; nothing deterministic reads it). After a kill the same command goes on from the last checkpoint, to the
+same bits. A run whose training loss is not finite ends early; the history's last row shows it. How long an epoch takes
+is in README.md. To expect after 200 epochs: 8.05 % test error of resnet20 (study A).
 """
 
 from contextlib import nullcontext
+from typing import Any
 
 import pandas as pd
 import torch
 
 from pipeline import dataset, device, distributed, networks, params, records, stage
 from pipeline.catalogue import DATASETS
-from pipeline.checkpoint import Scratch, fingerprint
+from pipeline.checkpoint import Scratch, code
 from pipeline.dataset import Images
 from pipeline.distributed import World
 from pipeline.engine import Trainer
 from pipeline.fit import fit
 from pipeline.prediction import Inputs, Scorer
-from pipeline.stage import WEIGHTS, StageError
+from pipeline.stage import WEIGHTS, Run, StageError
 
 
 def main() -> None:
     run = stage.arguments(__doc__)
     settings = params.load()
     arch = settings.network(run.variant)
-    compute = device.prepare(settings)
+    compute = device.prepare(settings, settings.precision)
     with distributed.world(compute.device) as world:
         if world.size != settings.processes:
             raise StageError(
                 f"processes is {settings.processes} in params.yaml; legal is what was started, {world.size}"
             )
-        environment = device.environment(compute, world.size)
         train, test = dataset.load(run.data, settings.dataset, run.seed)
         train, val = dataset.split(train, settings.train_size, settings.val_size)
         norm_layer = world.norm_layer(settings.sync_batchnorm, compute.device)
@@ -47,25 +46,36 @@ def main() -> None:
         inputs = Inputs.of(mean, std, compute.device)
         trainer = make_trainer(network, train, inputs, compute, settings, world)
 
-        facts = settings.model_dump(exclude={"seeds", "variants", "arch"}) | environment
-        facts |= {"variant": run.variant, "seed": run.seed, "arch": arch.model_dump()}
-        facts["data"] = records.content_sha256(run.data, DATASETS[settings.dataset].files)
-        if arch.start != "random":
-            facts["start"] = records.content_sha256(stage.STARTS / run.variant, [WEIGHTS])
-        scratch = Scratch(run.name, fingerprint(facts))
+        scratch = Scratch(run.name, facts(run, settings, compute, world))
         with scratch if world.first else nullcontext():
+            if world.first:
+                scratch.compare()
             scorers = {
-                part: Scorer(network, images.to(compute.device), inputs, compute)
+                part: Scorer(network, images.to(compute.device), inputs, compute, trainer.captures)
                 for part, images in (("val", val), ("test", test))
                 if world.first and len(images)
             }
-            progress = fit(trainer, settings, run.seed, scorers, scratch, environment)
+            progress = fit(trainer, settings, run.seed, scorers, scratch, device.environment(compute, world.size))
             if world.first:
                 model = stage.MODELS / run.name
                 networks.save_weights(network.state_dict(), model / WEIGHTS, mean, std)
                 stage.write(model / "history.csv", pd.DataFrame(progress.history).to_csv(index=False, na_rep="nan"))
                 stage.write_json(stage.RUNS / run.name / "environment.json", {"sessions": progress.sessions})
                 scratch.remove()
+
+
+def facts(run: Run, settings: params.Params, compute: device.Compute, world: World) -> dict[str, Any]:
+    """All that decides the bits of a run's result: what a checkpoint must have been made with to be gone on from.
+
+    Not the number of cores, the version of Python, the driver or the system. Raises StageError if data is missing.
+    """
+    arch = settings.network(run.variant)
+    found = {"variant": run.variant, "seed": run.seed, "arch": arch.model_dump()}
+    found["params"] = settings.model_dump(exclude={"seeds", "variants", "arch"})
+    found["data"] = records.content_sha256(run.data, DATASETS[settings.dataset].files)
+    if arch.start != "random":
+        found["start"] = records.content_sha256(stage.STARTS / run.variant, [WEIGHTS])
+    return found | device.deciding(compute, world.size) | {"code": code()}
 
 
 def make_trainer(

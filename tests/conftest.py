@@ -137,7 +137,7 @@ def workspace(tmp_path: Path, committed: dict, generated: Path, monkeypatch: pyt
 
 def make(settings: Params, folder: Path, variant: str = "resnet8", seed: int = 0, world: World = World()) -> Trainer:  # noqa: B008
     """A trainer on the data in `folder`: what train's main sets up."""
-    compute = device.prepare(settings)
+    compute = device.prepare(settings, settings.precision)
     images, _ = dataset.split(dataset.load(folder, settings.dataset, seed)[0], settings.train_size, settings.val_size)
     inputs = Inputs.of(*dataset.statistics(images.images), compute.device)
     network = networks.build(

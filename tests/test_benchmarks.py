@@ -68,7 +68,7 @@ def test_the_conventional_loop_augments_as_ours_does(generated):
     inputs = [part.float() for part in (torch.tensor(mean), torch.tensor(std))]
     places = torch.cartesian_prod(*(torch.arange(n) for n in (9, 9, 2)))
     crops = dataset.crop_and_flip(
-        padded.expand(len(places), -1, -1, -1), 32, places[:, 0], places[:, 1], places[:, 2] > 0
+        padded, torch.zeros(len(places), dtype=torch.int64), 32, places[:, 0], places[:, 1], places[:, 2] > 0
     )
     possible = dataset.normalise(crops, *inputs)
     for _ in range(20):

@@ -1,12 +1,29 @@
 """Checkpoints: one holder at a time, the state to the bit, and never that of another run."""
 
+import copy
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+
 import pytest
 import torch
-from conftest import make
+from conftest import ROOT, make
 
 from pipeline import checkpoint, dataset
 from pipeline.checkpoint import Progress, Scratch
 from pipeline.stage import StageError
+
+FACTS = {
+    "params": {"lr": 0.1}, "precision": "bf16", "hardware": "Some CPU", "capability": "AVX512", "torch": "2.11.0",
+    "code": {"train.py": "0", "fit.py": "1"},
+}  # fmt: skip
+
+
+def other(**changes: object) -> dict:
+    """FACTS with changes; without any, of another learning rate."""
+    return copy.deepcopy(FACTS) | (changes or {"params": {"lr": 0.2}})
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +37,7 @@ def test_network_momentum_and_history_come_back_to_the_bit(settings, generated, 
     trainer = make(settings(momentum=momentum), generated)
     trainer.epoch(dataset.draw(0, 0, 200, 4, True), 0.1)
     progress = Progress([{"epoch": 1, "train_loss": 1 / 3}], [{"epochs": 1}])
-    with Scratch("resnet8-0", "abc") as scratch:
+    with Scratch("resnet8-0", FACTS) as scratch:
         scratch.save(trainer.state(), progress)
         other = make(settings(momentum=momentum), generated, seed=1)
         assert scratch.load(other.state()) == progress
@@ -32,38 +49,38 @@ def test_network_momentum_and_history_come_back_to_the_bit(settings, generated, 
 
 def test_without_a_checkpoint_nothing_has_been_done(settings, generated):
     trainer = make(settings(), generated)
-    with Scratch("resnet8-0", "abc") as scratch:
+    with Scratch("resnet8-0", FACTS) as scratch:
         assert scratch.load(trainer.state()) == Progress()
 
 
 def test_a_scratch_has_one_holder():
-    with Scratch("resnet8-0", "abc"):
+    with Scratch("resnet8-0", FACTS):
         with pytest.raises(StageError, match="another process is training resnet8-0 already"):
-            Scratch("resnet8-0", "abc").__enter__()
-        with Scratch("resnet8-1", "abc"):
+            Scratch("resnet8-0", FACTS).__enter__()
+        with Scratch("resnet8-1", FACTS):
             pass
-    with Scratch("resnet8-0", "abc"):
+    with Scratch("resnet8-0", FACTS):
         pass
 
 
 def test_nobody_else_writes_the_outputs_of_a_run_with_other_parameters():
-    with Scratch("resnet8-0", "abc"), pytest.raises(StageError, match="another process is training resnet8-0 already"):
-        Scratch("resnet8-0", "other").__enter__()
+    with Scratch("resnet8-0", FACTS), pytest.raises(StageError, match="another process is training resnet8-0 already"):
+        Scratch("resnet8-0", other()).__enter__()
 
 
 def test_the_checkpoint_is_held_from_other_folders_too(tmp_path, monkeypatch):
-    with Scratch("resnet8-0", "abc"):
+    with Scratch("resnet8-0", FACTS):
         (tmp_path / "experiment").mkdir()
         monkeypatch.chdir(tmp_path / "experiment")
         with pytest.raises(StageError, match="another process"):
-            Scratch("resnet8-0", "abc").__enter__()
-        with Scratch("resnet8-0", "other"):  # of other parameters, which write into the other folder
+            Scratch("resnet8-0", FACTS).__enter__()
+        with Scratch("resnet8-0", other()):  # of other parameters, which write into the other folder
             pass
 
 
 def test_a_damaged_checkpoint_is_named(settings, generated):
     trainer = make(settings(), generated)
-    with Scratch("resnet8-0", "abc") as scratch:
+    with Scratch("resnet8-0", FACTS) as scratch:
         scratch.save(trainer.state(), Progress())
         scratch.file.write_bytes(scratch.file.read_bytes()[:1000])
         with pytest.raises(StageError, match=r"checkpoint.safetensors is damaged .* remove it"):
@@ -72,7 +89,7 @@ def test_a_damaged_checkpoint_is_named(settings, generated):
 
 def test_when_it_cannot_be_written_the_old_one_stays(settings, generated, monkeypatch):
     trainer = make(settings(), generated)
-    with Scratch("resnet8-0", "abc") as scratch:
+    with Scratch("resnet8-0", FACTS) as scratch:
         scratch.save(trainer.state(), Progress([{"epoch": 1}]))
 
         def full(handle):
@@ -85,11 +102,90 @@ def test_when_it_cannot_be_written_the_old_one_stays(settings, generated, monkey
         assert [path.name for path in scratch.folder.iterdir()] == ["checkpoint.safetensors"]
 
 
-def test_the_fingerprint_covers_facts_and_code(tmp_path, monkeypatch):
-    first = checkpoint.fingerprint({"lr": 0.1})
-    assert first == checkpoint.fingerprint({"lr": 0.1})
-    assert first != checkpoint.fingerprint({"lr": 0.2})
-    changed = tmp_path / "dataset.py"
-    changed.write_text("# another")
-    monkeypatch.setattr("pipeline.dataset.__file__", str(changed))
-    assert first != checkpoint.fingerprint({"lr": 0.1})
+def test_what_an_epoch_keeps_stays_when_the_run_is_done(settings, generated):
+    trainer = make(settings(), generated)
+    with Scratch("resnet8-0", FACTS) as scratch:
+        scratch.save(trainer.state(), Progress([{"epoch": 1}]), keep=True)
+        kept = scratch.folder / "epoch-001.safetensors"
+        assert kept.read_bytes() == scratch.file.read_bytes()
+        scratch.save(trainer.state(), Progress([{"epoch": 1}, {"epoch": 2}]))
+        scratch.remove()
+        assert [path.name for path in scratch.folder.iterdir()] == [kept.name]
+        kept.unlink()
+        scratch.remove()
+        assert not scratch.folder.exists()
+
+
+def begun(settings, generated, facts: dict) -> Scratch:
+    """A scratch with a checkpoint of one epoch, made with `facts`."""
+    with Scratch("resnet8-0", facts) as scratch:
+        scratch.save(make(settings(), generated).state(), Progress([{"epoch": 1}]))
+    return scratch
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"params": {"lr": 0.2}}, "params.lr: 0.1 now, 0.2 then"),
+        ({"torch": "2.10.0"}, "torch: 2.11.0 now, 2.10.0 then"),
+        ({"code": {"train.py": "0", "fit.py": "2"}}, "edited code: fit.py"),
+        ({"params": {"lr": 0.2}, "precision": "fp32"}, "params.lr: 0.1 now, 0.2 then; precision: bf16 now, fp32 then"),
+    ],
+)
+def test_one_line_says_why_a_checkpoint_does_not_fit_and_it_is_kept(settings, generated, capsys, changes, words):
+    earlier = begun(settings, generated, other(**changes))
+    with Scratch("resnet8-0", FACTS) as scratch:
+        scratch.compare()
+        assert scratch.load(make(settings(), generated).state()) == Progress()
+    said = f"starts from epoch 1: the checkpoint in {earlier.folder} of 1 epochs does not fit, and is kept ({words})"
+    assert capsys.readouterr().out == f"resnet8-0 {said}\n"
+    assert earlier.file.exists()
+
+
+@pytest.mark.parametrize("changes", [{"precision": "fp32"}, {"capability": "AVX2"}, {"hardware": "M", "torch": "3"}])
+def test_on_a_machine_of_another_kind_a_begun_run_does_not_start_by_itself(settings, generated, changes):
+    earlier = begun(settings, generated, other(**changes))
+    key = next(iter(changes))
+    with Scratch("resnet8-0", FACTS) as scratch:
+        with pytest.raises(StageError, match=rf"another kind of machine.*{key}: .* remove that folder"):
+            scratch.compare()
+        earlier.file.unlink()
+        scratch.compare()
+
+
+def test_a_checkpoint_that_fits_and_those_of_other_runs_are_no_matter(settings, generated, capsys):
+    begun(settings, generated, other(precision="fp32"))
+    begun(settings, generated, FACTS)
+    for name in ("resnet8-0", "resnet8-1"):
+        with Scratch(name, FACTS) as scratch:
+            scratch.compare()
+    assert capsys.readouterr().out == ""
+
+
+def test_a_fingerprint_is_of_content_not_of_order():
+    assert checkpoint.fingerprint({"a": 1, "b": 2}) == checkpoint.fingerprint({"b": 2, "a": 1})
+    assert checkpoint.fingerprint({"a": 1}) != checkpoint.fingerprint({"a": 2})
+
+
+def test_code_is_told_by_its_path_in_the_package_not_by_its_name(tmp_path):
+    """Two files of one name, and a folder without an __init__.py, in three processes of their own."""
+    package = tmp_path / "pipeline"
+    for name in ("one/__init__.py", "two/__init__.py", "open/part.py"):
+        (package / name).parent.mkdir(parents=True)
+        (package / name).write_text(f"# {name}")
+    for name in ("__init__.py", "checkpoint.py", "stage.py"):
+        shutil.copy(ROOT / "pipeline" / name, package)
+    program = "import json, pipeline.one, pipeline.two, pipeline.open.part as p, pipeline.checkpoint as c; "
+    program += "print(json.dumps(c.code()))"
+    said = {subprocess.check_output([sys.executable, "-c", program], cwd=tmp_path) for _ in range(3)}
+    assert len(said) == 1
+    hashes = json.loads(said.pop())
+    assert list(hashes) == [
+        "__init__.py",
+        "checkpoint.py",
+        "one/__init__.py",
+        "open/part.py",
+        "stage.py",
+        "two/__init__.py",
+    ]
+    assert hashes["one/__init__.py"] == hashlib.sha256(b"# one/__init__.py").hexdigest()

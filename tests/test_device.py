@@ -13,10 +13,10 @@ def test_a_gpu_that_is_not_there_is_refused(settings, monkeypatch):
     with pytest.raises(
         StageError, match="device is cuda, but this machine has no GPU that torch can use; legal are auto"
     ):
-        device.prepare(settings(device="cuda"))
+        device.prepare(settings(device="cuda"), "fp32")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     with pytest.raises(StageError, match="device is cuda:2, but this machine has cuda:0 to cuda:1"):
-        device.prepare(settings(device="cuda:2"))
+        device.prepare(settings(device="cuda:2"), "fp32")
 
 
 def test_a_gpu_without_a_number_is_the_current_one(monkeypatch):
@@ -45,7 +45,7 @@ def test_processes_on_cpus_need_cores(monkeypatch):
 )
 def test_auto_is_bf16_where_a_cpu_has_it_natively(settings, monkeypatch, capabilities, precision):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
-    assert device.prepare(settings(precision="auto")).precision == precision
+    assert device.prepare(settings(), "auto").precision == precision
 
 
 @pytest.mark.parametrize(("capability", "has"), [((7, 5), False), ((8, 0), True), ((9, 0), True)])
@@ -55,17 +55,17 @@ def test_auto_is_bf16_on_gpus_from_ampere_on(monkeypatch, capability, has):
 
 
 def test_threads_are_as_told_and_torch_is_deterministic(settings):
-    compute = device.prepare(settings(threads=1))
+    compute = device.prepare(settings(threads=1), "fp32")
     assert compute.threads == torch.get_num_threads() == 1
     assert torch.are_deterministic_algorithms_enabled()
-    assert device.prepare(settings(threads=0)).threads == device.cores()
+    assert device.prepare(settings(threads=0), "fp32").threads == device.cores()
 
 
 def test_the_environment_names_no_machine(settings):
     import getpass
     import socket
 
-    recorded = str(device.environment(device.prepare(settings()), 1))
+    recorded = str(device.environment(device.prepare(settings(), "fp32"), 1))
     assert torch.__version__ in recorded
     assert socket.gethostname() not in recorded
     assert f"'{getpass.getuser()}'" not in recorded

@@ -7,17 +7,18 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from conftest import change_params, refused, run
+from conftest import ROOT, change_params, refused, run
+from ruamel.yaml import YAML
 
-from pipeline import download, records
+from pipeline import download, records, stage
 from pipeline.catalogue import DATASETS
 from pipeline.stage import StageError
 
 
 @pytest.fixture
 def known(generated: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of .bin files that counts as a known copy."""
-    monkeypatch.setitem(download.COPIES, records.content_sha256(generated), "a copy for tests")
+    """A folder of .bin files that counts as the official data."""
+    monkeypatch.setattr(download, "OFFICIAL_SHA256", records.content_sha256(generated))
     return generated
 
 
@@ -37,25 +38,19 @@ def target(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_folder_of_known_bytes_is_taken(known, target):
-    assert download.fetch(str(known), target) == "a copy for tests"
+def test_a_folder_of_the_official_bytes_is_taken(known, target):
+    download.fetch(str(known), target)
     assert records.content_sha256(target) == records.content_sha256(known)
 
 
-def test_an_archive_of_known_bytes_is_taken(known, archive, target):
-    assert download.fetch(str(archive), target) == "a copy for tests"
+def test_an_archive_of_the_official_bytes_is_taken(known, archive, target):
+    download.fetch(str(archive), target)
     assert records.content_sha256(target) == records.content_sha256(known)
 
 
-def test_the_official_archive_is_known_by_its_md5(archive, target, monkeypatch):
-    monkeypatch.setattr(download, "ARCHIVE_MD5", hashlib.md5(archive.read_bytes()).hexdigest())
-    monkeypatch.setattr(download, "COPIES", {})
-    assert download.fetch(str(archive), target) == download.OFFICIAL
-
-
-def test_unknown_bytes_are_refused(generated, target):
+def test_other_bytes_are_refused(generated, target):
     with pytest.raises(
-        StageError, match=r"holds unknown bytes \(content sha256 [0-9a-f]{64}\); legal are the official"
+        StageError, match=r"does not hold the official CIFAR-10 \(the content's sha256 is [0-9a-f]{64}\); legal are"
     ):
         download.fetch(str(generated), target)
 
@@ -66,14 +61,17 @@ def test_one_changed_pixel_is_refused(known, tmp_path, target):
     data = bytearray((changed / records.TEST_FILE).read_bytes())
     data[100] ^= 1
     (changed / records.TEST_FILE).write_bytes(data)
-    with pytest.raises(StageError, match="holds unknown bytes"):
+    with pytest.raises(StageError, match="does not hold the official CIFAR-10"):
         download.fetch(str(changed), target)
 
 
 def test_what_is_refused_leaves_the_data_as_it_was(workspace):
     change_params(workspace, dataset="cifar10")
     (workspace / "data/cifar10/mark").touch()
-    for source, words in (("/nowhere", "is not there"), (str(workspace / "data/cifar10"), "unknown bytes")):
+    for source, words in (
+        ("/nowhere", "is not there"),
+        (str(workspace / "data/cifar10"), "does not hold the official CIFAR-10"),
+    ):
         assert words in refused(run("download", CIFAR10_SOURCE=source))
     assert (workspace / "data/cifar10/mark").exists()
     assert sorted(path.name for path in (workspace / "data").iterdir()) == ["cifar10", "claims.yaml", "published.csv"]
@@ -86,16 +84,19 @@ def test_an_address_that_cannot_be_reached_is_named(workspace):
     assert "set CIFAR10_SOURCE" in sentence
 
 
-def test_the_whole_stage_on_real_bytes(workspace, known, monkeypatch):
-    """Real but for their number: as many as the generated set has."""
+def test_the_whole_stage_gives_the_same_bytes_whichever_way_they_came(workspace, known, archive, monkeypatch):
+    """On the real thing but for the number of images: as many as the generated set has."""
     monkeypatch.setitem(DATASETS, "cifar10", DATASETS["synthetic"])
-    monkeypatch.setenv("CIFAR10_SOURCE", str(known))
     change_params(workspace, dataset="cifar10")
-    (workspace / "data/.download-killed").mkdir()
-    download.main()
-    provenance = json.loads((workspace / "data/cifar10/provenance.json").read_text())
-    sha256 = records.content_sha256(known)
-    assert provenance == {"dataset": "cifar10", "identity": "a copy for tests", "content_sha256": sha256}
+    outputs = []
+    for source in (known, archive):
+        monkeypatch.setenv("CIFAR10_SOURCE", str(source))
+        (workspace / "data/.download-killed").mkdir()
+        download.main()
+        outputs.append({path.name: path.read_bytes() for path in (workspace / "data/cifar10").iterdir()})
+    assert outputs[0] == outputs[1]
+    assert sorted(outputs[0]) == sorted([*records.FILES, "provenance.json"])
+    archive.unlink()
     assert sorted(path.name for path in (workspace / "data").iterdir()) == ["cifar10", "claims.yaml", "published.csv"]
 
 
@@ -109,3 +110,21 @@ def test_synthetic_data_says_what_it_is(workspace):
     assert sorted(path.name for path in (workspace / "data/cifar10").iterdir()) == sorted(
         [*records.FILES, "provenance.json"]
     )
+
+
+PUBLISHED = {  # md5 of the files in the official archive, as others list them
+    "data_batch_1.bin": "5dd7e06a14cb22eb9f671a540d1b7c25", "data_batch_2.bin": "5ea93a67294ea407fff1d09f752e9692",
+    "data_batch_3.bin": "942cd6a4bcdd0dd3c604fbe906cb4421", "data_batch_4.bin": "ae636b3ba5c66a11e91e8cb52e771fcb",
+    "data_batch_5.bin": "53f37980c15c3d472c316c40844f3f0d", "test_batch.bin": "803d5f7f4d78ea53de84dbe85f74fb6d",
+}  # fmt: skip
+
+
+def test_who_has_the_official_data_finds_the_committed_results_up_to_date(tmp_path):
+    """DVC's hash of data/cifar10 in dvc.lock, from the files' published md5 and the bytes of provenance.json."""
+    provenance = {"dataset": "cifar10", "identity": download.IDENTITY["cifar10"]}
+    stage.write_json(tmp_path / "provenance.json", provenance | {"content_sha256": download.OFFICIAL_SHA256})
+    files = PUBLISHED | {"provenance.json": hashlib.md5((tmp_path / "provenance.json").read_bytes()).hexdigest()}
+    listed = [{"md5": md5, "relpath": name} for name, md5 in sorted(files.items())]
+    lock = YAML(typ="safe", pure=True).load(ROOT / "dvc.lock")
+    expected = hashlib.md5(json.dumps(listed).encode()).hexdigest() + ".dir"
+    assert [out["md5"] for out in lock["stages"]["download"]["outs"]] == [expected]

@@ -123,6 +123,39 @@ def test_initialisation_is_hes_and_comes_from_the_seed_alone():
     assert not torch.equal(network.layer3[8].conv2.weight, other.layer3[8].conv2.weight)
 
 
+def test_networks_of_one_seed_share_starting_weights():
+    """What networks.build says of plain20 and resnet20: nine of nineteen convolutions."""
+    plain, residual = (networks.build(Arch(depth=20, shortcut=kind), seed=3) for kind in ("none", "projection"))
+    names = [name for name, module in plain.named_modules() if isinstance(module, torch.nn.Conv2d)]
+    same = [torch.equal(plain.get_submodule(n).weight, residual.get_submodule(n).weight) for n in names]
+    assert (sum(same), len(same)) == (9, 19)
+
+
+def test_pooling_and_classifier_are_in_fp32_under_autocast():
+    network = networks.build(Arch(depth=8), seed=0).eval()
+    seen = {}
+    network.layer3.register_forward_hook(lambda module, given, out: seen.update(blocks=out))
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        logits = network(torch.randn(4, 3, 32, 32))
+    assert (seen["blocks"].dtype, logits.dtype) == (torch.bfloat16, torch.float32)
+    pooled = seen["blocks"].double().mean((2, 3))
+    expected = pooled @ network.fc.weight.double().T + network.fc.bias.double()
+    assert torch.allclose(logits.double(), expected, atol=1e-5)  # bf16 would be off by 1e-2
+
+
+def test_batch_norm_has_the_momentum_and_eps_of_its_entry():
+    x = torch.randn(8, 3, 32, 32)
+    for arch, momentum, eps in ((Arch(depth=8), 0.1, 1e-5), (Arch(depth=8, bn_momentum=0.01, bn_eps=1e-3), 0.01, 1e-3)):
+        network = networks.build(arch, seed=0)
+        norms = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+        assert {(norm.momentum, norm.eps) for norm in norms} == {(momentum, eps)}
+        response = network.conv1(x).double()
+        mean, var = response.mean((0, 2, 3)), response.var((0, 2, 3), unbiased=False)
+        expected = (response - mean[:, None, None]) / (var + eps).sqrt()[:, None, None]
+        assert torch.allclose(network.bn1(network.conv1(x)).double(), expected, atol=1e-4)
+        assert torch.allclose(network.bn1.running_mean.double(), momentum * mean, atol=1e-6)
+
+
 def test_weights_go_to_a_file_and_back(tmp_path):
     network = networks.build(Arch(depth=8), seed=0)
     network(torch.randn(8, 3, 32, 32))  # moves batch norm's statistics

@@ -11,7 +11,7 @@ from pipeline.stage import StageError
 STUDY_A = {
     "lr": 0.1, "momentum": 0.9, "nesterov": False, "weight_decay": 1e-4, "label_smoothing": 0, "batch_size": 128,
     "warmup_epochs": 0, "lr_gamma": 0.1, "crop_padding": 4, "horizontal_flip": True, "val_size": 0, "train_size": 50000,
-    "lr_milestones": [0.4, 0.6], "dataset": "cifar10", "precision": "auto", "device": "auto", "threads": 2,
+    "lr_milestones": [0.4, 0.6], "dataset": "cifar10", "precision": "auto", "device": "auto", "threads": 1,
     "processes": 1,
 }  # fmt: skip
 
