@@ -2,7 +2,7 @@
 # `make PYTHON=python3.12 test` takes another interpreter (3.11 or newer).
 PYTHON ?= python3
 VENV := .venv
-JOBS ?= 1
+JOBS ?= auto
 BASE ?= main
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 SMOKE := -S dataset=synthetic -S train_size=2000 -S val_size=0 -S epochs=2 -S warmup_epochs=0 -S 'seeds=[0]'
@@ -19,7 +19,7 @@ $(VENV)/ready: requirements.txt
 	python -m pipeline.offline_plots
 	touch $@
 
-repro: setup ## reproduce every result that is out of date; with JOBS=4 train four networks at once
+repro: setup ## reproduce every result that is out of date, as many runs at once as there are cores or GPUs; JOBS=1: one
 	$(if $(filter-out 1,$(JOBS)),python -m pipeline.jobs $(JOBS))
 	dvc repro
 	python -m pipeline.readme

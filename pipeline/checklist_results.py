@@ -71,14 +71,14 @@ def errors(f: Facts) -> Answer:
 
 def times(f: Facts) -> Answer:
     """What training took: the mean of each variant's runs, and all together."""
-    took = {name: sum(session["seconds"] for session in sessions) for name, sessions in f.sessions.items()}
+    took = {name: sum(session["cpu_seconds"] for session in sessions) for name, sessions in f.sessions.items()}
     seeds = f.study.settings.seeds
     mean = {v: sum(took[f"{v}-{seed}"] for seed in seeds) / len(seeds) for v in f.study.settings.variants}
     again = [name for name, sessions in f.sessions.items() if len(sessions) > 1]
     whole = f" Of runs that were interrupted whole epochs are counted: {listed(again)}." if again else ""
     return Answer(
         YES,
-        "Mean time to train a run, with its tests after every epoch: "
+        "Mean CPU time to train a run, with its tests after every epoch: "
         f"{listed(f'{variant} {duration(seconds)}' for variant, seconds in mean.items())}; all runs together "
         f"{duration(sum(took.values()))}.{whole} Other stages' times are not recorded, and energy was not measured.",
     )
@@ -103,7 +103,11 @@ def machines(f: Facts) -> Answer:
 
 def machine(session: dict[str, Any]) -> str:
     """Hardware and software of one session."""
-    parts = [session["hardware"], counted(session["cores"], "CPU core"), counted(session["processes"], "process")]
+    parts = [
+        f"{session['hardware']} ({session['capability']})",
+        counted(session["cores"], "CPU core"),
+        counted(session["processes"], "process"),
+    ]
     if session["device"] == "cpu":
         parts[-1] += f" of {counted(session['threads'], 'thread')}"
     parts += [session["precision"], session["system"], f"Python {session['python']}", f"torch {session['torch']}"]

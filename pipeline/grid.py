@@ -13,6 +13,7 @@ from pipeline.schedule import learning_rate
 from pipeline.stage import StageError
 
 PROBED = ("gradients", "responses")  # tables of a run by probe
+TESTED = ("test_error", "test_loss")  # what both metrics.json and the last row of history.csv have
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,20 @@ class Grid:
     responses: pd.DataFrame
 
     def values(self, measure: str, variant: str, epoch: int | None = None) -> np.ndarray:
-        """A measure of a variant's runs (seeds,), after `epoch` or the last; a run that diverged has what it had."""
-        runs = self.runs[self.runs["variant"] == variant]
+        """A measure of a variant's runs (seeds,), after `epoch` or the last; a run that diverged has what it had.
+
+        What is tested after the last epoch comes from evaluate, in fp32; of other epochs there is the history alone.
+        """
+        runs = self.runs[self.runs["variant"] == variant].set_index("seed")
         if measure not in measures.BY_EPOCH:
             return runs[measure].to_numpy(float)
-        histories = self.curves[self.curves["variant"] == variant].groupby("seed", sort=False)
-        chosen = [rows[rows["epoch"] <= (epoch or np.inf)].iloc[-1] for _, rows in histories]
-        return np.array([measures.of_epoch(measure, row) for row in chosen], float)
+        found = []
+        for seed, rows in self.curves[self.curves["variant"] == variant].groupby("seed", sort=False):
+            row = rows[rows["epoch"] <= (epoch or np.inf)].iloc[-1].to_dict()
+            if epoch in (None, self.settings.epochs):
+                row |= {key: runs.loc[seed, key] for key in TESTED}
+            found.append(measures.of_epoch(measure, row))
+        return np.array(found, float)
 
 
 def load(settings: Params, probed: bool) -> Grid:

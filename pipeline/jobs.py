@@ -1,11 +1,13 @@
 """Train several runs at once: what `make repro JOBS=4` does before `dvc repro` does the rest.
 
     python -m pipeline.jobs 4
+    python -m pipeline.jobs auto
 
 DVC runs stages one after the other; this starts a `dvc repro` for each run of the grid, that many at a time, the
-deepest networks first. GPUs are handed out in turn. On CPUs each run has the `threads` of params.yaml, whose number
-decides the last bits of its results; so there too they are those of one run at a time. The output of a run goes to
-.scratch/jobs/. A run that fails is reported and the others are finished; Ctrl-C ends them all.
+deepest networks first. `auto` is one run a GPU, or on CPUs the number of cores over `threads`. GPUs are handed out in
+turn. On CPUs each run has the `threads` of params.yaml, whose number decides the last bits of its results; so there too
+they are those of one run at a time. The output of a run goes to .scratch/jobs/. A run that fails is reported and the
+others are finished; Ctrl-C ends them all.
 """
 
 import argparse
@@ -33,12 +35,12 @@ DVC = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro"]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("jobs", help="how many runs at once")
+    parser.add_argument("jobs", help="how many runs at once, or auto")
     text = parser.parse_args().jobs
-    if not text.isdecimal() or int(text) < 1:
-        raise StageError(f"JOBS is {text}; legal is a whole number from 1 up")
+    if text != "auto" and (not text.isdecimal() or int(text) < 1):
+        raise StageError(f"JOBS is {text}; legal is a whole number from 1 up, or auto")
     settings = params.load()
-    places = hand_out(settings, int(text))
+    places = hand_out(settings, fitting(settings) if text == "auto" else int(text))
     if subprocess.run([*DVC, "download"]).returncode:
         raise StageError("the data could not be had, so that nothing was trained")
     runs = grid(settings)
@@ -54,16 +56,29 @@ def main() -> None:
         raise StageError(f"{len(failed)} of {len(runs)} runs failed: {', '.join(failed)}; see {LOGS}/")
 
 
+def fitting(settings: Params) -> int:
+    """How many runs at once this machine has room for: one a GPU, or as many as its cores have threads for."""
+    if settings.device != "cpu" and torch.cuda.is_available():
+        return 1 if settings.device.startswith("cuda:") else len(gpus())
+    return max(1, device.cores() // settings.threads) if settings.threads else 1
+
+
+def gpus() -> list[str]:
+    """The GPUs that torch may use, by the names that CUDA_VISIBLE_DEVICES takes."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(torch.cuda.device_count())))
+    return visible.split(",")
+
+
 def hand_out(settings: Params, jobs: int) -> list[dict[str, str]]:
     """The environment of each of `jobs` places for a run: a GPU of its own or shared, in turn, or nothing.
 
     Raises StageError if there are not enough cores for `jobs` runs on CPUs.
     """
     if settings.device != "cpu" and torch.cuda.is_available():
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(torch.cuda.device_count())))
-        gpus = visible.split(",")
-        one = settings.device.startswith("cuda:")  # all on the GPU that the parameter names
-        return [{} if one else {"CUDA_VISIBLE_DEVICES": gpus[i % len(gpus)]} for i in range(jobs)]
+        if settings.device.startswith("cuda:"):  # all on the GPU that the parameter names
+            return [{}] * jobs
+        names = gpus()
+        return [{"CUDA_VISIBLE_DEVICES": names[i % len(names)]} for i in range(jobs)]
     if jobs > 1 and settings.threads == 0:
         legal = max(1, device.cores() // jobs)
         raise StageError(f"threads is 0, all cores, for each of {jobs} runs at once; legal are 1 to {legal}")

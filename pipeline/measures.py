@@ -1,5 +1,6 @@
 """What claims are about: numbers of one run, from the files under reports/runs that its stages wrote."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,8 +54,8 @@ def of_run(history: pd.DataFrame, settings: Params, probe: dict[str, Any]) -> di
     return values | {name: np.nan if value is None else value for name, value in probed.items()}
 
 
-def of_epoch(name: str, epoch: pd.Series) -> float:
-    """A measure of one epoch, from its row of history.csv."""
+def of_epoch(name: str, epoch: Mapping[str, float]) -> float:
+    """A measure of one epoch, from what a row of history.csv has."""
     if name == "accuracy_gap":
         return epoch["test_error"] - epoch["train_error"]
     if name.endswith("_accuracy"):

@@ -3,6 +3,7 @@
 import html
 import json
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import pandas as pd
 from IPython.display import HTML
@@ -42,11 +43,30 @@ def opening(s: Study, heading: str, lede: str, study_epochs: int, of: str = "of 
             f"give a binomial standard error of {errors.min():.2f} to {errors.max():.2f} points. Intervals then "
             "cover other images, not other seeds, which may give other verdicts."
         )
+    notes += unlike(s)
     diverged = [name for name, run in s.runs.items() if run["diverged"]]
     if diverged:
         notes.append(f"Diverged, and counted with the error they ended with: <strong>{', '.join(diverged)}</strong>.")
     shown = f'<div class="note">{"".join(f"<p>{note}</p>" for note in notes)}</div>' if notes else ""
     return HTML(f'<h1>{heading}</h1>\n<p class="lede">{lede}</p>\n{shown}')
+
+
+def unlike(s: Study) -> list[str]:
+    """A note if precision or hardware differ between the runs, which then are not compared like with like."""
+    found: dict[str, list[str]] = {}
+    for name in s.runs:
+        for session in sessions(name):
+            kind = [session["hardware"], session.get("capability", ""), session["precision"]]
+            found.setdefault(html.escape(" ".join(filter(None, kind))), []).append(name)
+    if len(found) < 2:
+        return []
+    listed = "; ".join(f"{kind}: {', '.join(dict.fromkeys(names))}" for kind, names in found.items())
+    return [f"<strong>The runs differ in hardware or precision</strong>, and so in more than their networks: {listed}."]
+
+
+def sessions(name: str) -> list[dict[str, Any]]:
+    """The record of each session that trained run `name`."""
+    return json.loads((stage.RUNS / name / "environment.json").read_text())["sessions"]
 
 
 def networks(s: Study) -> HTML:
@@ -166,18 +186,21 @@ def hardware(s: Study) -> HTML:
     """Each session of each run."""
     rows = []
     for name in s.runs:
-        for session in json.loads((stage.RUNS / name / "environment.json").read_text())["sessions"]:
+        for session in sessions(name):
             speed = session["epochs"] * s.settings.train_size / session["seconds"]
             rows.append({
                 "run": name, "epochs": f"{session['first_epoch']}–{session['first_epoch'] + session['epochs'] - 1}",
-                "minutes": f"{session['seconds'] / 60:.1f}", "images/s": f"{speed:,.0f}",
-                "hardware": session["hardware"], "processes": str(session["processes"]),
+                "minutes": f"{session['seconds'] / 60:.1f}", "CPU minutes": f"{session['cpu_seconds'] / 60:.1f}",
+                "images/s": f"{speed:,.0f}", "hardware": f"{session['hardware']} {session['capability']}",
+                "processes": str(session["processes"]),
                 "threads": str(session["threads"]), "precision": session["precision"],
                 "software": f"Python {session['python']}, torch {session['torch']}",
+                "commit": f"{session['commit']}"[:7],
                 "started (UTC)": session["started"].replace("+00:00", "").replace("T", " "),
             })  # fmt: skip
     return show_table(
         pd.DataFrame(rows),
-        "Each session of each run, evaluation after every epoch included. This section alone may differ when the "
-        "pipeline is run again. Files: <code>reports/runs/*/environment.json</code>.",
+        "Each session of each run, evaluation after every epoch included. Where other work ran beside, CPU minutes say "
+        "what it took, minutes and speed do not. This section alone may differ when the pipeline is run again. Files: "
+        "<code>reports/runs/*/environment.json</code>.",
     )

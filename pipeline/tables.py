@@ -1,5 +1,7 @@
 """The tables of README and report, as text: rounding, signs and headings in one place."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -133,9 +135,15 @@ def parts_table(claims: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def accuracy_table(curves: pd.DataFrame, epochs: list[int]) -> pd.DataFrame:
-    """Accuracy in training and in test after some epochs, and the gap between them, mean ± sd (runs)."""
-    rows = []
+def accuracy_table(curves: pd.DataFrame, runs: dict[str, dict[str, Any]], epochs: list[int]) -> pd.DataFrame:
+    """Accuracy in training and in test after some epochs, and the gap between them, mean ± sd (runs).
+
+    `runs` is metrics.json by run, from which the last epoch's test error is.
+    """
+    rows, curves = [], curves.copy()
+    last = curves["epoch"] == curves.groupby(["variant", "seed"])["epoch"].transform("max")
+    names = curves["variant"] + "-" + curves["seed"].astype(str)
+    curves.loc[last, "test_error"] = names[last].map({name: run["test_error"] for name, run in runs.items()})
     for (variant, epoch), group in curves[curves["epoch"].isin(epochs)].groupby(["variant", "epoch"], sort=False):
         gap = group["test_error"] - group["train_error"]
         columns = {"training accuracy %": 100 - group["train_error"], "test accuracy %": 100 - group["test_error"]}

@@ -49,9 +49,10 @@ SMALL = {
 }
 
 SESSION = {
-    "started": "2026-01-01T00:00:00+00:00", "first_epoch": 1, "hardware": "Some CPU", "device": "cpu", "cores": 4,
-    "processes": 1, "threads": 2, "precision": "fp32", "system": "Linux x86_64", "python": "3.11.7", "torch": "2.11.0",
-    "cuda": None, "epochs": 3, "seconds": 90.0, "gpu_memory_mb": None,
+    "started": "2026-01-01T00:00:00+00:00", "first_epoch": 1, "hardware": "Some CPU", "capability": "AVX2",
+    "device": "cpu", "cores": 4, "processes": 1, "threads": 2, "precision": "fp32", "system": "Linux x86_64",
+    "python": "3.11.7", "torch": "2.11.0", "cuda": None, "commit": "5ba256", "epochs": 3, "seconds": 100.0,
+    "cpu_seconds": 90.0, "gpu_memory_mb": None,
 }  # fmt: skip
 
 ENVIRONMENT = {key: value for key, value in os.environ.items() if key not in ("CIFAR10_SOURCE", "DVC_ROOT")} | {
@@ -155,7 +156,9 @@ def grid_of(settings: Params, errors: dict[str, list[float]], **measures: dict[s
         for seed, error in zip(settings.seeds, row, strict=True)
         for epoch in range(1, settings.epochs + 1)
     ]
-    runs = pd.DataFrame(curves)[["variant", "seed"]].drop_duplicates().assign(test_images=10_000, diverged=False)
+    ends = [(v, s, e) for v, row in errors.items() for s, e in zip(settings.seeds, row, strict=True)]
+    runs = pd.DataFrame(ends, columns=["variant", "seed", "test_error"])
+    runs = runs.assign(test_loss=1.0, test_images=10_000, diverged=False)
     for name, values in measures.items():
         runs[name] = [values[v][settings.seeds.index(s)] for v, s in zip(runs["variant"], runs["seed"], strict=True)]
     rng = np.random.default_rng(0)

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import refused, run
+from conftest import ROOT, change_params, refused, run
 
 from pipeline import evaluate, records
 from pipeline.stage import StageError
 
 RUN = Path("reports/runs/resnet8-0")
+COMMITTED = sorted(path.parent for path in ROOT.glob("**/reports/runs/*/metrics.json") if ".dvc" not in path.parts)
 
 
 def test_evaluation_agrees_with_training_and_with_numpy(workspace):
@@ -38,6 +39,35 @@ def test_evaluation_agrees_with_training_and_with_numpy(workspace):
     assert cats_as_dogs == np.sum((actual == 3) & (predicted == 5))
     assert max(map(len, (RUN / "predictions.csv").read_text().splitlines()[1:])) == 3
     assert metrics["data"]["dataset"] == "synthetic"
+
+
+def test_weights_score_alike_in_the_precision_of_training_and_in_fp32(workspace):
+    """The history's last row is in bf16, evaluation in fp32: a few images may change sides, no more."""
+    change_params(workspace, precision="bf16", train_size=500, epochs=4, lr=0.05)
+    assert run("train", "resnet8", 0).returncode == 0
+    assert run("evaluate", "resnet8", 0).returncode == 0
+    metrics, history = json.loads((RUN / "metrics.json").read_text()), pd.read_csv(RUN / "history.csv")
+    assert metrics["test_error"] == pytest.approx(history["test_error"].iloc[-1], abs=1)
+    assert metrics["test_loss"] == pytest.approx(history["test_loss"].iloc[-1], abs=0.02)
+    assert metrics["test_loss"] != history["test_loss"].iloc[-1]
+
+
+@pytest.mark.parametrize("folder", COMMITTED, ids=lambda folder: "/".join(folder.relative_to(ROOT).parts[-5:]))
+def test_the_committed_errors_are_near_the_last_row_of_their_history(folder):
+    """Evaluation is in fp32, training perhaps in bf16, and perhaps on another machine."""
+    metrics, history = json.loads((folder / "metrics.json").read_text()), pd.read_csv(folder / "history.csv")
+    images = metrics["test_images"]
+    assert metrics["test_error"] == pytest.approx(history["test_error"].iloc[-1], abs=max(0.2, 200 / images))
+
+
+def test_an_infinite_test_loss_ends_no_run_and_an_infinite_training_loss_is_divergence(workspace):
+    assert run("train", "resnet8", 0).returncode == 0
+    path = Path("data/models/resnet8-0/history.csv")
+    history = pd.read_csv(path)
+    for column, verdict in (("test_loss", False), ("train_loss", True)):
+        history.assign(**{column: [1.0, 1.0, np.inf]}).to_csv(path, index=False)
+        assert run("evaluate", "resnet8", 0).returncode == 0
+        assert json.loads((RUN / "metrics.json").read_text())["diverged"] is verdict
 
 
 def test_confusion_counts_are_those_of_a_loop():

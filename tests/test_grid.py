@@ -1,5 +1,6 @@
 """The grid: what is declared is read, whole or not at all."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,17 @@ def test_values_are_of_the_last_epoch_or_of_another(runs):
     assert one.values("train_error_eval", "resnet8").tolist() == [17]
     assert one.wrong["plain8-0"].sum() == 20
     assert one.gradients.columns.tolist()[:3] == ["variant", "seed", "when"]
+
+
+def test_the_last_test_is_evaluates_and_earlier_ones_are_the_historys(runs):
+    path = Path("reports/runs/plain8-0/metrics.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"test_error": 20.25, "test_loss": None}))
+    one = grid.load(runs, probed=True)
+    assert one.values("test_error", "plain8").tolist() == one.values("test_error", "plain8", 3).tolist() == [20.25]
+    assert one.values("test_accuracy", "plain8").tolist() == [79.75]
+    assert one.values("accuracy_gap", "plain8").tolist() == [20.25 - 19]
+    assert one.values("accuracy_gap", "plain8", 2).tolist() == [1]
+    assert one.runs["best_test_error"].tolist() == [20, 18]
 
 
 def test_what_probe_measured_is_read_only_where_it_is_asked_for(runs):

@@ -46,6 +46,15 @@ def test_the_deepest_networks_begin_first(settings):
     assert jobs.grid(params) == ["resnet14-1", "resnet14-0", "plain8-1", "plain8-0"]
 
 
+def test_auto_is_a_run_for_each_gpu_or_for_as_many_cores_as_it_has_threads(settings, monkeypatch):
+    monkeypatch.setattr(device, "cores", lambda: 8)
+    assert [jobs.fitting(settings(threads=threads)) for threads in (1, 2, 3, 16, 0)] == [8, 4, 2, 1, 1]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert [jobs.fitting(settings(device=name)) for name in ("auto", "cuda", "cuda:1", "cpu")] == [4, 4, 1, 8]
+
+
 @pytest.mark.parametrize("text", ["0", "-1", "x", "1.5"])
 def test_a_number_of_jobs_that_is_none_is_refused(workspace, text):
-    assert f"JOBS is {text}; legal is a whole number from 1 up" in refused(run("jobs", "--", text))
+    assert f"JOBS is {text}; legal is a whole number from 1 up, or auto" in refused(run("jobs", "--", text))

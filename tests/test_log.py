@@ -1,4 +1,4 @@
-"""LOG.md lists every committed run, with what its files say."""
+"""LOG.md lists every committed run, with what its files say; minutes are CPU minutes."""
 
 import csv
 import json
@@ -23,7 +23,7 @@ def logged(run: Path) -> tuple[str, ...]:
         "/".join((*study[1:], run.name)),
         str(sum(session["epochs"] for session in sessions)),
         sessions[0]["started"][:16].replace("T", " "),
-        f"{sum(session['seconds'] for session in sessions) / 60:.1f}",
+        f"{sum(session['cpu_seconds'] for session in sessions) / 60:.1f}",
         f"{float(last['test_error']):.2f}",
     )
 

@@ -42,6 +42,11 @@ def test_inputs_are_normalised_on_the_0_1_scale():
     assert inputs(torch.full((1, 32, 32, 3), 255, dtype=torch.uint8)).unique().tolist() == [2.0]
 
 
+@pytest.mark.parametrize(("loss", "has"), [(2.3, False), (float("inf"), True), (float("nan"), True)])
+def test_a_run_has_diverged_if_its_training_loss_is_not_finite(loss, has):
+    assert prediction.diverged(loss) is has
+
+
 def test_a_scorer_tells_of_the_network_as_it_is_now(settings, generated):
     trainer = make(settings(), generated)
     _, test = dataset.load(generated, "synthetic", 0)

@@ -4,17 +4,25 @@ import re
 
 import pandas as pd
 import pytest
+from conftest import SESSION
 
-from pipeline import sections
+from pipeline import sections, stage
 from pipeline.study import Study
 
 
 @pytest.fixture
-def study(settings):
-    def make(diverged: bool = False, identity: str = "generated", **changes: object) -> Study:
+def study(settings, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def make(
+        diverged: bool = False, identity: str = "generated", precisions: tuple[str, ...] = ("fp32",), **changes: object
+    ) -> Study:
         results = pd.DataFrame({"variant": ["plain8"], "depth": [8], "shortcut": ["none"], "test_error_se": [0.3]})
         data = {"dataset": "synthetic", "identity": identity, "content_sha256": "0"}
-        runs = {"plain8-0": {"diverged": diverged, "data": data, "test_images": 1000}}
+        names = [f"plain8-{seed}" for seed in range(len(precisions))]
+        for name, precision in zip(names, precisions, strict=True):
+            stage.write_json(stage.RUNS / name / "environment.json", {"sessions": [SESSION | {"precision": precision}]})
+        runs = {name: {"diverged": diverged, "data": data, "test_images": 1000} for name in names}
         return Study(settings(**changes), results, pd.DataFrame(), pd.DataFrame(), runs, {"": ["plain8"]}, "")
 
     return make
@@ -34,6 +42,13 @@ def test_what_a_reader_must_know_comes_first(study):
     assert "The data is not the official archive, but a copy of &lt;b&gt;." in shown
     assert "of the study's" not in shown
     assert "one run a network" not in shown
+
+
+def test_a_grid_of_mixed_precision_is_shown_as_such(study):
+    assert "differ in hardware or precision" not in opening(study(precisions=("fp32", "fp32")))
+    shown = opening(study(precisions=("fp32", "bf16", "fp32")))
+    assert "The runs differ in hardware or precision, and so in more than their networks" in shown
+    assert "Some CPU AVX2 fp32: plain8-0, plain8-2; Some CPU AVX2 bf16: plain8-1." in shown
 
 
 def test_the_rate_is_told_in_words(study):

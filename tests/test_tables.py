@@ -106,8 +106,10 @@ def test_the_training_error_as_tested_stands_beside_the_running_one_where_probe_
 
 def test_accuracies_are_shown_with_the_gap_between_them():
     curves = pd.DataFrame({"variant": "a", "seed": [0, 0, 1, 1], "epoch": [1, 2, 1, 2]})
-    curves["train_error"], curves["test_error"] = [50.0, 20, 50, 10], [50.0, 40, 60, 50]
-    (row,) = tables.accuracy_table(curves, [2]).to_dict("records")
+    curves["train_error"], curves["test_error"] = [50.0, 20, 50, 10], [50.0, 41, 60, 51]
+    runs = {"a-0": {"test_error": 40.0}, "a-1": {"test_error": 50.0}}  # in the last epoch, by evaluate
+    first, row = tables.accuracy_table(curves, runs, [1, 2]).to_dict("records")
+    assert first["test accuracy %"] == "45.00 ± 7.07 (2)"
     assert row == {
         "network": "a", "epoch": 2, "training accuracy %": "85.00 ± 7.07 (2)", "test accuracy %": "55.00 ± 7.07 (2)",
         "gap, points": "30.00 ± 14.14 (2)",
