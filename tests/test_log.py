@@ -1,6 +1,5 @@
 """LOG.md lists every committed run, with what its files say; minutes are CPU minutes."""
 
-import csv
 import json
 import re
 from pathlib import Path
@@ -17,14 +16,12 @@ def logged(run: Path) -> tuple[str, ...]:
     """The row of a run, from its files: name, epochs, beginning, minutes, test error of the last epoch in percent."""
     study = run.relative_to(ROOT).parts[:-3]
     sessions = json.loads((run / "environment.json").read_text())["sessions"]
-    with (run / "history.csv").open() as file:
-        *_, last = csv.DictReader(file)
     return (
         "/".join((*study[1:], run.name)),
         str(sum(session["epochs"] for session in sessions)),
         sessions[0]["started"][:16].replace("T", " "),
         f"{sum(session['cpu_seconds'] for session in sessions) / 60:.1f}",
-        f"{float(last['test_error']):.2f}",
+        f"{json.loads((run / 'metrics.json').read_text())['test_error']:.2f}",
     )
 
 
