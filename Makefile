@@ -51,4 +51,4 @@ test: setup ## everything that CI tests
 	ruff check .
 	ruff format --check .
 	python -m pipeline.check
-	pytest
+	pytest --numprocesses auto --dist loadfile

@@ -3,8 +3,8 @@
     python -m benchmarks.growth                     # 11 minutes on two cores
 
 Against epochs and depth: stage train, --train-size generated images an epoch and a test pass over 10,000. Against
-seeds: the whole pipeline of one 20-layer network on the synthetic set, one epoch; one run at a time with two threads,
-and two at once with one each. Medians of --rounds. Writes growth.csv and growth.svg.
+seeds: the whole pipeline of one network of --layers on the synthetic set, one epoch; one run at a time with two
+threads, and two at once with one each. Medians of --rounds. Writes growth.csv and growth.svg.
 """
 
 import argparse
@@ -29,6 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--train-size", type=int, default=2_560, help="images of an epoch")
     parser.add_argument("--rounds", type=int, default=2, help="of each point")
+    parser.add_argument("--layers", type=int, default=20, help="of the network, but against depth")
     parser.add_argument("--most", type=int, default=110, help="leave out more epochs, layers and seeds than this")
     parser.add_argument("--folder", type=Path, default=common.FOLDER, help="where table and figure go")
     args = parser.parse_args()
@@ -37,7 +38,7 @@ def main() -> None:
     rows = []
     for against, value in points:
         if value <= args.most:
-            costs = [measure(against, value, args.train_size) for _ in range(args.rounds)]
+            costs = [measure(against, value, args.train_size, args.layers) for _ in range(args.rounds)]
             seconds = [cost.seconds for cost in costs]
             row = {"against": against, "value": value, "seconds": statistics.median(seconds)}
             row |= {"lowest": min(seconds), "highest": max(seconds)}
@@ -58,9 +59,9 @@ def main() -> None:
     common.publish("growth", table, f"{machine}. {sizes}. {sentence(table)}", args.folder)
 
 
-def measure(against: str, value: int, train_size: int) -> common.Cost:
-    """The cost of one point in a new folder: resnet20, one epoch, one seed, unless `against` says otherwise."""
-    arch = {"resnet": {"depth": value if against == "depth" else 20, "shortcut": "projection"}}
+def measure(against: str, value: int, train_size: int, layers: int) -> common.Cost:
+    """The cost of one point in a new folder: one epoch, one seed, so many layers, unless `against` says otherwise."""
+    arch = {"resnet": {"depth": value if against == "depth" else layers, "shortcut": "projection"}}
     changes = {"arch": arch, "variants": ["resnet"], "epochs": value if against == "epochs" else 1}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
