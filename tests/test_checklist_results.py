@@ -60,8 +60,8 @@ def test_runs_that_share_images_are_not_called_independent(facts):
 
 def test_times_are_means_over_runs_of_the_sum_over_sessions(facts):
     f = in_sessions(
-        facts(seeds=[0, 1]), plain8_0=[{"seconds": 60.0}, {"seconds": 120.0}], plain8_1=[{"seconds": 420.0}],
-        resnet8_0=[{"seconds": 20.0}], resnet8_1=[{"seconds": 40.5}],
+        facts(seeds=[0, 1]), plain8_0=[{"cpu_seconds": 60.0}, {"cpu_seconds": 120.0}],
+        plain8_1=[{"cpu_seconds": 420.0}], resnet8_0=[{"cpu_seconds": 20.0}], resnet8_1=[{"cpu_seconds": 40.5}],
     )  # fmt: skip
     text = checklist_results.times(f).text
     assert "plain8 5.0 min, resnet8 30.2 s; all runs together 11.0 min." in text
@@ -71,11 +71,12 @@ def test_times_are_means_over_runs_of_the_sum_over_sessions(facts):
 
 
 def test_one_machine_is_told_once_and_several_with_their_runs(facts):
-    same = "Some CPU, 4 CPU cores, 1 process of 2 threads, fp32, Linux x86_64, Python 3.11.7, torch 2.11.0"
+    same = "Some CPU (AVX2), 4 CPU cores, 1 process of 2 threads, fp32, Linux x86_64, Python 3.11.7, torch 2.11.0"
     assert checklist_results.machines(facts()).text == f"{same}. The machine's main memory is not recorded."
-    gpu = {"hardware": "Some GPU", "device": "cuda", "cuda": "13.0", "gpu_memory_mb": 2345, "precision": "bf16"}
+    gpu = {"hardware": "Some GPU", "capability": "9.0", "device": "cuda", "cuda": "13.0", "gpu_memory_mb": 2345}
+    gpu |= {"precision": "bf16"}
     text = checklist_results.machines(in_sessions(facts(), resnet8_0=[gpu, gpu | {"gpu_memory_mb": 1000}])).text
-    other = "Some GPU, 4 CPU cores, 1 process, bf16, Linux x86_64, Python 3.11.7, torch 2.11.0, CUDA 13.0"
+    other = "Some GPU (9.0), 4 CPU cores, 1 process, bf16, Linux x86_64, Python 3.11.7, torch 2.11.0, CUDA 13.0"
     assert text.startswith(f"{same} (plain8-0); {other} (resnet8-0). At most 2,345 MB of GPU memory were taken.")
 
 

@@ -12,7 +12,7 @@ def test_source_and_checksums_are_those_of_the_code():
     assert download.URL in CONTRACT
     assert download.ARCHIVE_MD5 in CONTRACT
     assert download_flowers.URL in CONTRACT
-    for sha256 in (*download.COPIES, *download_flowers.COPIES):
+    for sha256 in (download.OFFICIAL_SHA256, *download_flowers.COPIES):
         assert sha256 in CONTRACT
 
 

@@ -1,11 +1,13 @@
-"""What a run says before it starts; how it goes on and ends is in test_train.py, in processes of its own."""
+"""What a run says before it starts, keeps and ends with; more of that is in test_train.py, in processes of its own."""
 
 from types import SimpleNamespace
 
 import pytest
 import torch
+from conftest import make
 
 from pipeline import fit
+from pipeline.checkpoint import Scratch
 from pipeline.device import Compute
 from pipeline.distributed import World
 
@@ -23,3 +25,35 @@ def test_over_an_hour_ahead_on_a_cpu_comes_with_a_hint(settings, capsys, kind, s
     assert line.endswith("about 1:03:20 for 200 epochs, 20 are done" if seconds == 19 else "200 epochs, 20 are done")
     assert bool(more) == hint
     assert not more or "To run less: fewer `epochs`" in more[0]
+
+
+def run(settings, generated, losses: tuple[float, float], **changes: object) -> tuple[list[dict], list[str]]:
+    """The history of a run whose losses in training and test are as told in epoch 2, and the checkpoints that stay."""
+    given = settings(**changes)
+    trainer, epochs = make(given, generated), iter(range(1, given.epochs + 1))
+    train = trainer.epoch
+    trainer.epoch = lambda *args: (losses[0], 50.0) if next(epochs) == 2 else train(*args)
+    tests = iter(range(1, given.epochs + 1))
+    scorers = {"test": lambda: (losses[1] if next(tests) == 2 else 1.0, 50.0)}
+    with Scratch("resnet8-0", {}) as scratch:
+        progress = fit.fit(trainer, given, 0, scorers, scratch, {})
+        return progress.history, sorted(path.name for path in scratch.folder.glob("epoch-*"))
+
+
+@pytest.mark.parametrize(("losses", "epochs"), [((1.0, float("inf")), 3), ((float("inf"), 1.0), 2)])
+def test_an_infinite_training_loss_ends_a_run_and_an_infinite_test_loss_does_not(
+    settings, generated, tmp_path, monkeypatch, losses, epochs
+):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    history, _ = run(settings, generated, losses)
+    assert len(history) == epochs
+    assert history[1]["test_loss"] == losses[1]
+
+
+def test_checkpoints_stay_at_regular_epochs_and_before_drops_of_the_rate(settings, generated, tmp_path, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(fit, "KEPT_EVERY", 4)
+    _, kept = run(settings, generated, (1.0, 1.0), epochs=9, lr_milestones=[0.33, 0.67], train_size=20)
+    assert kept == [f"epoch-{epoch:03}.safetensors" for epoch in (3, 4, 6, 8)]

@@ -216,7 +216,7 @@ def test_requirements_pin_every_package_that_is_imported():
     roots = {name.split(".")[0] for path in files for name in imported(path)} - own - sys.stdlib_module_names
     roots = {PACKAGES.get(name, name) for name in roots}
     assert roots <= set(pinned)
-    assert set(pinned) - roots == {"ipykernel", "mistune", "ruff"}
+    assert set(pinned) - roots == {"ipykernel", "mistune", "pytest-xdist", "ruff"}
     assert (pinned["torch"], pinned["torchvision"]) == ("2.11.0", "0.26.0")
 
 
