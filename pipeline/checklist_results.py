@@ -71,17 +71,22 @@ def errors(f: Facts) -> Answer:
 
 def times(f: Facts) -> Answer:
     """What training took: the mean of each variant's runs, and all together."""
-    took = {name: sum(session["cpu_seconds"] for session in sessions) for name, sessions in f.sessions.items()}
+    took = {name: sum(map(worked, sessions)) for name, sessions in f.sessions.items()}
     seeds = f.study.settings.seeds
     mean = {v: sum(took[f"{v}-{seed}"] for seed in seeds) / len(seeds) for v in f.study.settings.variants}
     again = [name for name, sessions in f.sessions.items() if len(sessions) > 1]
     whole = f" Of runs that were interrupted whole epochs are counted: {listed(again)}." if again else ""
     return Answer(
         YES,
-        "Mean CPU time to train a run, with its tests after every epoch: "
+        "Mean time to train a run, with its tests after every epoch, on CPUs CPU time: "
         f"{listed(f'{variant} {duration(seconds)}' for variant, seconds in mean.items())}; all runs together "
         f"{duration(sum(took.values()))}.{whole} Other stages' times are not recorded, and energy was not measured.",
     )
+
+
+def worked(session: dict[str, Any]) -> float:
+    """Seconds that a session took: on CPUs CPU time, of which other work beside takes nothing, of all its processes."""
+    return session["cpu_seconds"] * session["processes"] if session["device"] == "cpu" else session["seconds"]
 
 
 def duration(seconds: float) -> str:

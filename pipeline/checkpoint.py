@@ -55,7 +55,7 @@ def fingerprint(facts: Mapping[str, Any]) -> str:
 
 
 def differing(facts: Mapping[str, Any], others: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """What differs between two nested mappings: by dotted key "a here, b there"."""
+    """What differs between two nested mappings: by dotted key "a now, b then"."""
     found = {}
     for key in sorted({*facts, *others}):
         one, other = facts.get(key), others.get(key)
@@ -98,28 +98,31 @@ class Scratch:
     def compare(self) -> None:
         """Say of the newest checkpoint of this run that does not fit what differs; it is kept. Nothing if one fits.
 
-        Raises StageError if it is of this very run on a machine of another kind, or in another precision: that a long
-        run begins again, to other bits, is for the user to decide.
+        Raises StageError if one is of the same parameters on a machine of another kind, or in another precision: that a
+        long run begins again, to other bits, is for the user to decide.
         """
-        others = [path for path in self.folder.parent.glob(f"{self.name}-*/{CHECKPOINT}") if path != self.file]
-        if self.file.exists() or not others:
+        if self.file.exists():
             return
-        with suppress(FileNotFoundError):  # its run has just ended
-            newest = max(others, key=lambda path: path.stat().st_mtime)
-            with opened(newest, self.name) as file:
+        said = ""
+        for path in sorted(self.folder.parent.glob(f"{self.name}-*/{CHECKPOINT}"), key=modified):
+            with suppress(FileNotFoundError), opened(path, self.name) as file:  # its run may just have ended
                 metadata = file.metadata()
-            differs = differing(self.facts, json.loads(metadata.get("facts", "{}")))
-            edited = ", ".join(key.removeprefix("code.") for key in differs if key.startswith("code."))
-            words = [f"{key}: {how}" for key, how in differs.items() if not key.startswith("code.")]
-            words = "; ".join(words + [f"edited code: {edited}"] * bool(edited))
-            place = f"{newest.parent} of {len(json.loads(metadata['history']))} epochs"
-            chosen = any(key.startswith(("params.", "arch.")) for key in differs)
-            if not chosen and any(key in differs for key in MACHINE):
-                raise StageError(
-                    f"{self.name} has a checkpoint in {place} from another kind of machine, and would end with other "
-                    f"bits on this one ({words}): go on there, or remove that folder to train from the start"
-                )
-            print(f"{self.name} starts from epoch 1: the checkpoint in {place} does not fit, and is kept ({words})")
+                place = f"{path}, after epoch {len(json.loads(metadata['history']))},"
+                if "facts" not in metadata:
+                    said = f"{place} is of an earlier version of the code"
+                    continue
+                differs = differing(self.facts, json.loads(metadata["facts"]))
+                edited = ", ".join(key.removeprefix("code.") for key in differs if key.startswith("code."))
+                words = [f"{key}: {how}" for key, how in differs.items() if not key.startswith("code.")]
+                said = f"{place} does not fit: " + "; ".join(words + [f"edited code: {edited}"] * bool(edited))
+                chosen = any(key.startswith(("params.", "arch.")) for key in differs)
+                if not chosen and any(key in differs for key in MACHINE):
+                    raise StageError(
+                        f"{self.name} was begun on another kind of machine, would end with other bits on this one, and "
+                        f"does not start by itself ({said}): move that file away to train from epoch 1"
+                    )
+        if said:
+            print(f"{self.name} starts from epoch 1. The checkpoint {said}. It is kept.", flush=True)
 
     def save(self, state: Mapping[str, Tensor], progress: Progress, keep: bool = False) -> None:
         """Replace the checkpoint by one of `state`, and if `keep` write a copy named by its epoch that stays.
@@ -151,6 +154,14 @@ class Scratch:
         self.file.unlink(missing_ok=True)
         with suppress(OSError):
             self.folder.rmdir()
+
+
+def modified(path: Path) -> float:
+    """When `path` was last written; 0 if it is not there any more."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 @contextmanager

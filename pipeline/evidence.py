@@ -96,8 +96,9 @@ def convergence(s: Study) -> HTML:
     )  # fmt: skip
     epochs = show_table(
         tables.convergence_table(s.results),
-        "The same in numbers; a dash where not every run got there. The best epoch is shown for comparison only: to "
-        "report it would be to select on the test set. File: <code>reports/results.csv</code>.",
+        "The same in numbers; a dash where not every run got there. The best epoch, as tested in the precision of "
+        "training, is shown for comparison only: to report it would be to select on the test set. File: "
+        "<code>reports/results.csv</code>.",
     )
     ratios = tables.ratios_table(table("convergence"))
     if ratios.empty:

@@ -52,9 +52,10 @@ def fit(
                 costs |= {"cpu_seconds": round(time.process_time() - cpu_start, 1)}
                 costs |= {"gpu_memory_mb": gpu_memory(trainer.compute)}
                 progress = Progress([*progress.history, row], [*earlier, session | costs])
-                keep = (epoch + 1) % KEPT_EVERY == 0 or epoch + 1 in milestones(settings)
+                last = epoch + 1 == settings.epochs
+                keep = (epoch + 1) % KEPT_EVERY == 0 or (epoch + 1 in milestones(settings) and not last)
                 due = trainer.compute.device.type == "cpu" or time.perf_counter() - saved >= SECONDS
-                if world.first and (keep or due or epoch + 1 == settings.epochs):
+                if world.first and (keep or due or last):
                     scratch.save(state, progress, keep)
                     saved = time.perf_counter()
                 bar.set_postfix_str(f"test error {row['test_error']:.2f} %")

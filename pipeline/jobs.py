@@ -51,7 +51,7 @@ def main() -> None:
     try:
         failed = asyncio.run(train_all(runs, places))
     except KeyboardInterrupt:
-        raise KeyboardInterrupt("all runs keep their whole epochs; the same command goes on from there") from None
+        raise KeyboardInterrupt("all runs keep their last checkpoints; the same command goes on from there") from None
     if failed:
         raise StageError(f"{len(failed)} of {len(runs)} runs failed: {', '.join(failed)}; see {LOGS}/")
 

@@ -56,7 +56,7 @@ def unlike(s: Study) -> list[str]:
     found: dict[str, list[str]] = {}
     for name in s.runs:
         for session in sessions(name):
-            kind = [session["hardware"], session.get("capability", ""), session["precision"]]
+            kind = [session["hardware"], session["capability"], session["precision"]]
             found.setdefault(html.escape(" ".join(filter(None, kind))), []).append(name)
     if len(found) < 2:
         return []
@@ -195,12 +195,18 @@ def hardware(s: Study) -> HTML:
                 "processes": str(session["processes"]),
                 "threads": str(session["threads"]), "precision": session["precision"],
                 "software": f"Python {session['python']}, torch {session['torch']}",
-                "commit": f"{session['commit']}"[:7],
+                "commit": short(session["commit"]),
                 "started (UTC)": session["started"].replace("+00:00", "").replace("T", " "),
             })  # fmt: skip
     return show_table(
         pd.DataFrame(rows),
         "Each session of each run, evaluation after every epoch included. Where other work ran beside, CPU minutes say "
-        "what it took, minutes and speed do not. This section alone may differ when the pipeline is run again. Files: "
+        "what it took, minutes and speed do not. This section alone may differ when the pipeline is run again on "
+        "the same kind of machine. Files: "
         "<code>reports/runs/*/environment.json</code>.",
     )
+
+
+def short(commit: str | None) -> str:
+    """The first digits of a commit, with what says that the code was edited; a dash outside of git."""
+    return commit[:7] + commit[40:] if commit else "–"

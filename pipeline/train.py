@@ -3,9 +3,10 @@
     python -m pipeline.train resnet20 0
 
 Writes data/models/resnet20-0/{weights.safetensors, history.csv} and reports/runs/resnet20-0/environment.json (times
-and hardware; nothing deterministic reads it). After a kill the same command goes on from the last checkpoint, to the
-same bits. A run whose training loss is not finite ends early; the history's last row shows it. How long an epoch takes
-is in README.md. To expect after 200 epochs: 8.05 % test error of resnet20 (study A).
+and hardware; of all that is deterministic only the report reads it, to warn where runs differ). After a kill the same
+command goes on from the last checkpoint, to the same bits. A run whose training loss is not finite ends early; the
+history's last row shows it. How long an epoch takes is in README.md. To expect after 200 epochs: 8.05 % test error of
+resnet20 (study A).
 """
 
 from contextlib import nullcontext

@@ -3,7 +3,7 @@
 import pytest
 from conftest import ROOT
 
-from pipeline import checklist_answers
+from pipeline import checklist_answers, download
 from pipeline.checklist_facts import NO, NOT_APPLICABLE, PARTLY, YES
 
 FLOWERS = {
@@ -17,7 +17,7 @@ FLOWERS = {
     },
 }
 STARTS = {"pretrained": {"start": "cifar10", "identity": "our own net-0", "sha256": "fe9e7e"}}
-OFFICIAL = "the official binary archive, by its md5"
+OFFICIAL = download.IDENTITY["cifar10"]
 CIFAR10 = {"dataset": "cifar10", "train_size": 45_000, "val_size": 5_000}
 
 
@@ -48,7 +48,7 @@ def test_official_data_has_an_address_and_its_parts_are_told(facts):
 
 
 def test_a_copy_is_not_what_the_address_gives(facts):
-    address = checklist_answers.address(facts("a copy of some kind", **CIFAR10))
+    address = checklist_answers.address(facts("a copy of some kind", **FLOWERS))
     assert address.answer == PARTLY
     assert "made with the copy of item 6" in address.text
 

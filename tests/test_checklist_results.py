@@ -70,6 +70,12 @@ def test_times_are_means_over_runs_of_the_sum_over_sessions(facts):
     assert "interrupted" not in checklist_results.times(facts()).text
 
 
+def test_on_a_gpu_the_time_is_the_clocks_and_several_processes_are_added_up():
+    session = {"seconds": 100.0, "cpu_seconds": 60.0, "processes": 1}
+    assert checklist_results.worked(session | {"device": "cuda"}) == 100
+    assert checklist_results.worked(session | {"device": "cpu", "processes": 2}) == 120
+
+
 def test_one_machine_is_told_once_and_several_with_their_runs(facts):
     same = "Some CPU (AVX2), 4 CPU cores, 1 process of 2 threads, fp32, Linux x86_64, Python 3.11.7, torch 2.11.0"
     assert checklist_results.machines(facts()).text == f"{same}. The machine's main memory is not recorded."

@@ -10,6 +10,8 @@ import sys
 import pytest
 import torch
 from conftest import ROOT, make
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from pipeline import checkpoint, dataset
 from pipeline.checkpoint import Progress, Scratch
@@ -126,9 +128,9 @@ def begun(settings, generated, facts: dict) -> Scratch:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"params": {"lr": 0.2}}, "params.lr: 0.1 now, 0.2 then"),
-        ({"torch": "2.10.0"}, "torch: 2.11.0 now, 2.10.0 then"),
-        ({"code": {"train.py": "0", "fit.py": "2"}}, "edited code: fit.py"),
+        ({"params": {"lr": 0.2}}, "does not fit: params.lr: 0.1 now, 0.2 then"),
+        ({"torch": "2.10.0"}, "does not fit: torch: 2.11.0 now, 2.10.0 then"),
+        ({"code": {"train.py": "0", "fit.py": "2"}}, "does not fit: edited code: fit.py"),
         ({"params": {"lr": 0.2}, "precision": "fp32"}, "params.lr: 0.1 now, 0.2 then; precision: bf16 now, fp32 then"),
     ],
 )
@@ -137,17 +139,33 @@ def test_one_line_says_why_a_checkpoint_does_not_fit_and_it_is_kept(settings, ge
     with Scratch("resnet8-0", FACTS) as scratch:
         scratch.compare()
         assert scratch.load(make(settings(), generated).state()) == Progress()
-    said = f"starts from epoch 1: the checkpoint in {earlier.folder} of 1 epochs does not fit, and is kept ({words})"
-    assert capsys.readouterr().out == f"resnet8-0 {said}\n"
+    said = capsys.readouterr().out
+    assert said.startswith(f"resnet8-0 starts from epoch 1. The checkpoint {earlier.file}, after epoch 1, ")
+    assert said.endswith(f"{words}. It is kept.\n")
+    assert said.count("\n") == 1
     assert earlier.file.exists()
+
+
+def test_a_checkpoint_of_an_earlier_version_is_told_as_such(settings, generated, capsys):
+    earlier = begun(settings, generated, other())
+    with safe_open(earlier.file, "pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        save_file(tensors, earlier.file, {key: value for key, value in file.metadata().items() if key != "facts"})
+    with Scratch("resnet8-0", FACTS) as scratch:
+        scratch.compare()
+    assert "after epoch 1, is of an earlier version of the code. It is kept." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("changes", [{"precision": "fp32"}, {"capability": "AVX2"}, {"hardware": "M", "torch": "3"}])
 def test_on_a_machine_of_another_kind_a_begun_run_does_not_start_by_itself(settings, generated, changes):
+    """Nor if a variation of it was begun later."""
     earlier = begun(settings, generated, other(**changes))
+    begun(settings, generated, other(params={"epochs": 1}))
     key = next(iter(changes))
     with Scratch("resnet8-0", FACTS) as scratch:
-        with pytest.raises(StageError, match=rf"another kind of machine.*{key}: .* remove that folder"):
+        with pytest.raises(
+            StageError, match=rf"another kind of machine, .* does not start by itself .*{key}: .* move that file away"
+        ):
             scratch.compare()
         earlier.file.unlink()
         scratch.compare()

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from conftest import sh
 from torch._utils import _get_device_index
 
 from pipeline import device
@@ -69,3 +70,18 @@ def test_the_environment_names_no_machine(settings):
     assert torch.__version__ in recorded
     assert socket.gethostname() not in recorded
     assert f"'{getpass.getuser()}'" not in recorded
+
+
+def test_the_commit_of_the_code_is_recorded_and_whether_it_was_edited(tmp_path, monkeypatch):
+    code = tmp_path / "pipeline"
+    code.mkdir()
+    (code / "device.py").write_text("# as committed")
+    monkeypatch.setattr(device, "__file__", str(code / "device.py"))
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert device.commit() is None
+    sh(tmp_path, "git init -q && git add -A && git -c user.name=T -c user.email=t@example.org commit -qm Start")
+    (tmp_path / "params.yaml").write_text("epochs: 1")
+    head = sh(tmp_path, "git rev-parse HEAD").strip()
+    assert device.commit() == head
+    (code / "device.py").write_text("# edited")
+    assert device.commit() == f"{head}-dirty"

@@ -57,3 +57,20 @@ def test_checkpoints_stay_at_regular_epochs_and_before_drops_of_the_rate(setting
     monkeypatch.setattr(fit, "KEPT_EVERY", 4)
     _, kept = run(settings, generated, (1.0, 1.0), epochs=9, lr_milestones=[0.33, 0.67], train_size=20)
     assert kept == [f"epoch-{epoch:03}.safetensors" for epoch in (3, 4, 6, 8)]
+
+
+def test_on_a_gpu_not_every_epoch_waits_for_a_checkpoint(settings, generated, tmp_path, monkeypatch):
+    """One in ten seconds, the first and the last; the clock stands still here."""
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(fit, "gpu_memory", lambda compute: 0)
+    given, saved = settings(epochs=9, lr_milestones=[0.5], train_size=20), []
+    trainer = make(given, generated)
+    trainer.compute = SimpleNamespace(device=torch.device("cuda"))
+    monkeypatch.setattr(fit, "announce", lambda *args: None)
+    monkeypatch.setattr(fit.time, "perf_counter", lambda: 100.0)
+    trainer.epoch = lambda *args: (1.0, 50.0)
+    with Scratch("resnet8-0", {}) as scratch:
+        monkeypatch.setattr(scratch, "save", lambda state, progress, keep: saved.append(len(progress.history)))
+        fit.fit(trainer, given, 0, {"test": lambda: (1.0, 50.0)}, scratch, {})
+    assert saved == [1, 4, 9]  # 4: before the drop of the rate

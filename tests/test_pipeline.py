@@ -284,7 +284,7 @@ def test_ctrl_c_ends_all_runs_side_by_side(tmp_path):
     finally:
         kill_what_runs_in(folder)
     assert process.returncode != 0
-    assert "all runs keep their whole epochs" in output
+    assert "all runs keep their last checkpoints" in output
 
 
 def test_a_smoke_run_leaves_the_workspace_alone_and_its_data_out_of_a_real_run(tmp_path):

@@ -68,3 +68,9 @@ def test_what_was_run_follows_the_parameters(study):
     ):
         assert words in text
     assert "<code>dvc repro x</code>" in text
+
+
+def test_an_edited_commit_is_shown_as_such():
+    commit = "a62ebcd5043e60d37a986aec38d3ac270c44b762"
+    shown = [sections.short(one) for one in (commit, f"{commit}-dirty", None)]
+    assert shown == ["a62ebcd", "a62ebcd-dirty", "–"]

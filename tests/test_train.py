@@ -8,9 +8,14 @@ import subprocess
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 from conftest import ROOT, change_params, command, refused, run
+
+from pipeline import checkpoint, device, stage, train
+from pipeline.distributed import World
 
 MODEL = Path("data/models/resnet8-0")
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
@@ -35,6 +40,36 @@ def wait_for_checkpoint(process: subprocess.Popen[str]) -> Path:
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
     raise AssertionError("no checkpoint after a minute")
+
+
+def test_all_that_decides_bits_is_a_fact_of_the_checkpoint_and_nothing_else(workspace, settings, monkeypatch):
+    def mark(variant: str = "resnet8", seed: int = 0, world: World = World(), **changes: object) -> str:  # noqa: B008
+        given = settings(**changes)
+        compute = device.prepare(given, given.precision)
+        return checkpoint.fingerprint(train.facts(stage.Run(variant, seed, stage.DATA), given, compute, world))
+
+    first = mark()
+    arch = {name: {"depth": 8, "shortcut": kind} for name, kind in (("plain8", "none"), ("resnet8", "identity"))}
+    others = [mark("plain8"), mark(seed=1), mark(world=World(0, 2)), mark(arch=arch), mark(threads=2), mark(lr=0.05)]
+    others += [mark(precision="bf16"), mark(epochs=4), mark(train_size=100)]
+    for module, name, value in (
+        (torch, "__version__", "2.12.0"),
+        (np, "__version__", "2.5.0"),
+        (torch.backends.cpu, "get_cpu_capability", lambda: "AVX512"),
+        (device, "hardware", lambda _: "Another CPU"),
+        (train, "code", lambda: {"train.py": "edited"}),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, value)
+            others.append(mark())
+    path = workspace / "data/cifar10/data_batch_1.bin"
+    content = path.read_bytes()
+    path.write_bytes(bytes([*content[:9], content[9] ^ 1]) + content[10:])
+    others.append(mark())
+    path.write_bytes(content)
+    assert len({first, *others}) == len(others) + 1
+    monkeypatch.setattr(device, "cores", lambda: 64)
+    assert mark(seeds=[0, 1], variants=["resnet8"]) == first
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -119,7 +154,7 @@ def test_other_parameters_do_not_take_up_the_checkpoint(workspace):
     change_params(workspace, epochs=3, lr=0.05)
     result = run("train", "resnet8", 0)
     assert " are done" not in result.stdout
-    assert "does not fit, and is kept (params.epochs: 3 now, 50 then; params.lr: 0.05 now, 0.1 then)" in result.stdout
+    assert "does not fit: params.epochs: 3 now, 50 then; params.lr: 0.05 now, 0.1 then. It is kept." in result.stdout
     assert pd.read_csv(OUTPUTS[1])["lr"].iloc[0] == 0.05
 
 
