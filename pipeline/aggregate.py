@@ -19,7 +19,7 @@ import pandas as pd
 from pipeline import claims, grid, pairs, params, published, stage, statistics, verdicts
 from pipeline.grid import Grid
 from pipeline.measures import FIXED_ERRORS, MEASURES
-from pipeline.tables import SIGNS, markdown, tally
+from pipeline.tables import markdown, tallies
 
 CLAIMS = Path("data/claims.yaml")
 REPORTS = Path("reports")
@@ -31,11 +31,12 @@ def main() -> None:
     args = arguments()
     settings = params.load()
     declared = claims.load(args.claims)
-    probed = any(MEASURES[claim.measure].probed for claim in declared)
-    runs = grid.load(settings, probed)
+    kinds = [MEASURES[claim.measure] for claim in declared.claims]
+    probed = any(measure.probed for measure in kinds)
+    runs = grid.load(settings, probed, any(measure.kind == "initial" for measure in kinds))
     results = tabulate(runs, published.load(args.published))
     judged = verdicts.judge(declared, runs, sizes(runs.runs, args.family))
-    gains = pairs.gains(runs, results)
+    gains = pairs.gains(runs, results, declared.spread)
     tables = {"results": results, "claims": judged, "curves": runs.curves, "confusion": runs.confusion}
     tables |= {"gains": gains, "convergence": pairs.convergence(runs)}
     tables |= {name: getattr(runs, name) for name in grid.PROBED if probed}
@@ -44,7 +45,8 @@ def main() -> None:
     stage.write(REPORTS / "results.md", markdown(results, judged, settings))
     stage.write_json(REPORTS / "metrics.json", metrics(results, gains, judged))
     print(results[["variant", "runs", "test_error", "test_error_sd"]].to_string(index=False))
-    print(f"claims: {', '.join(f'{count} {verdict}' for verdict, count in tally(judged['verdict']).items())}")
+    for kind, counts in tallies(judged).items():
+        print(f"claims, {kind}: {', '.join(f'{count} {verdict}' for verdict, count in counts.items())}")
 
 
 def arguments() -> argparse.Namespace:
@@ -79,10 +81,14 @@ def tabulate(runs: Grid, known: pd.DataFrame) -> pd.DataFrame:
         row |= {"test_error": error, "test_error_sd": group["test_error"].std()}
         row["test_error_se"] = statistics.binomial_error(error, images)  # of one run on these images
         keys = ["train_error", "train_loss", "best_epoch", "best_test_error", *(f"epochs_to_{e}" for e in FIXED_ERRORS)]
-        keys += ["test_error_spread", "loss_jump"]
+        keys += ["instability", "confidence", "calibration_error"]
         probed = [name for name, measure in MEASURES.items() if measure.probed]
         keys += [key for key in (*probed, "val_error") if key in group]
-        row |= {key: group[key].mean(skipna=False) for key in keys}  # epochs_to: empty unless all runs get there
+        row |= {
+            key: group[key].replace(np.inf, np.nan).mean(skipna=False) for key in keys
+        }  # of epochs_to: if all reach it
+        if len(runs.initial):
+            row["gradient_reach_initial"] = runs.values("gradient_reach_initial", variant).mean()
         for source, begins in SOURCES.items():
             match = known[(known["net"] == net) & known["source"].str.startswith(begins)]
             row[source] = match["test_error"].iloc[0] if len(match) else np.nan
@@ -100,8 +106,10 @@ def metrics(results: pd.DataFrame, gains: pd.DataFrame, judged: pd.DataFrame) ->
         content[row["variant"]] = {key: number(row[key]) for key in keys}
     if len(gains):
         content["residual_gain"] = {row.residual: number(row.gain) for row in gains.itertuples()}
-    came = tally(judged["verdict"])
-    counts = {verdict.replace(" ", "_"): came.get(verdict, 0) for verdict in SIGNS}
+    counts = {
+        kind: {verdict.replace(" ", "_"): count for verdict, count in tally.items()}
+        for kind, tally in tallies(judged).items()
+    }
     return content | {"claims": counts, "verdicts": dict(zip(judged["id"], judged["verdict"], strict=True))}
 
 

@@ -1,23 +1,31 @@
 """Claims, declared in a file before anything is judged; verdicts.py judges them.
 
-A claims file is a YAML list; `Claim` has its keys, measures.py what can be measured. A claim is about a measure of some
-variants, each with a sign: the test accuracy of {resnet18: 1, plain18: -1} is what shortcuts gain. With `over` it is
-about the ratio of two such sums.
+A claims file has the protocol that its claims are about, the spread over seeds that counts with fewer than three, and
+the claims; `Claim` has their keys, measures.py what can be measured. A claim is about a measure of some variants, each
+with a sign: the test accuracy of {resnet18: 1, plain18: -1} is what shortcuts gain. With `over` it is about the ratio
+of two such sums.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.arch import Model
 from pipeline.measures import BY_EPOCH, MEASURES
+from pipeline.params import Params
 from pipeline.stage import StageError
 
-Range = Annotated[list[float], Field(min_length=2, max_length=2)]
+Bound = Annotated[float, Field(allow_inf_nan=True)]
+Range = Annotated[list[Bound], Field(min_length=2, max_length=2)]
 Signs = Annotated[dict[str, Literal[-1, 1]], Field(min_length=1)]
+
+
+BASES = {  # what a measure is computed from
+    "test_accuracy": ["test_error"], "train_accuracy": ["train_error"], "accuracy_gap": ["test_error", "train_error"],
+}  # fmt: skip
 
 
 class Claim(Model):
@@ -31,16 +39,20 @@ class Claim(Model):
     of: Signs
     over: Signs | None = None
     epoch: int | None = Field(None, ge=1, description="after which it is measured; none: the last")
+    since: int | None = Field(None, ge=1, description="an earlier epoch, whose value is subtracted")
     published: float | None
     tolerance: Annotated[float, Field(gt=0)] | Range | None = Field(None, description="either way, or from and to")
     epochs: int = Field(1, ge=1, description="of the shortest schedule that can tell the size")
+    diverged: Literal["confirms"] | None = Field(None, description="what a run that diverges says of it, if anything")
     note: str = Field("", description="what a reader should know of it")
 
     @property
     def limits(self) -> tuple[float, float] | None:
-        """Between which ours has to lie; None where only the sign is claimed."""
+        """Between which ours has to lie; None where only the sign is claimed. Shares of images end at 0 and 100."""
         if isinstance(self.tolerance, float) and self.published is not None:
-            return self.published - self.tolerance, self.published + self.tolerance
+            low, high = self.published - self.tolerance, self.published + self.tolerance
+            share = MEASURES[self.measure].unit == "%" and not self.compares and not self.since
+            return (max(low, 0.0), min(high, 100.0)) if share else (low, high)
         return tuple(self.tolerance) if isinstance(self.tolerance, list) else None
 
     @property
@@ -54,6 +66,13 @@ class Claim(Model):
         return len(self.variants) > 1
 
     @property
+    def facts(self) -> list[str]:
+        """The independent facts that it is made of: errors and other measures of single networks."""
+        measures = BASES.get(self.measure, [self.measure])
+        after = f", epoch {self.epoch}" if self.epoch else ""
+        return [f"{MEASURES[one].words} of {name}{after}" for one in measures for name in self.variants]
+
+    @property
     def measured(self) -> str:
         """In words, how it is measured."""
         terms = summed(self.of)
@@ -61,7 +80,17 @@ class Claim(Model):
             parts = [summed(signs) for signs in (self.of, self.over)]
             terms = " / ".join(f"({part})" if " " in part else part for part in parts)
         after = f", epoch {self.epoch}" if self.epoch else ""
+        after += f" less epoch {self.since}" if self.since else ""
         return f"{MEASURES[self.measure].words} of {terms}{after}"
+
+
+class Declared(Model):
+    """A claims file. `protocol` are the values of params.yaml that claims about trained networks are about."""
+
+    spread: Annotated[float, Field(gt=0)] | None = Field(description="over seeds, of one network, in points of error")
+    protocol: dict[str, Any]
+    condition: str = Field("", description="under which verdicts on trained networks hold, for their reasons")
+    claims: list[Claim]
 
 
 def summed(signs: dict[str, int]) -> str:
@@ -70,25 +99,28 @@ def summed(signs: dict[str, int]) -> str:
     return terms.removeprefix(" + ").strip()
 
 
-def load(path: Path) -> list[Claim]:
-    """The claims of a file. Raises StageError with one sentence for the first thing that is wrong."""
+def load(path: Path) -> Declared:
+    """The content of a claims file. Raises StageError with one sentence for the first thing that is wrong."""
     try:
-        claims = TypeAdapter(list[Claim]).validate_python(YAML(typ="safe", pure=True).load(path))
+        declared = Declared.model_validate(YAML(typ="safe", pure=True).load(path))
     except FileNotFoundError:
         raise StageError(f"{path} is missing: it declares what is judged") from None
     except YAMLError as error:
         raise StageError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
         first = error.errors()[0]
-        raise StageError(f"{path}: claim {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-    for claim in claims:
+        raise StageError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    unknown = [key for key in declared.protocol if key not in Params.model_fields]
+    if unknown:
+        raise StageError(f"{path}: the protocol names {unknown[0]}, which is no key of params.yaml")
+    for claim in declared.claims:
         wrong = fault(claim)
         if wrong:
             raise StageError(f"{path}: claim {claim.id} {wrong}")
-    ids = [claim.id for claim in claims]
+    ids = [claim.id for claim in declared.claims]
     if len(set(ids)) < len(ids):
-        raise StageError(f"{path}: an id stands there twice; legal is each once")
-    return claims
+        raise StageError(f"{path}: an id is there twice; legal is each once")
+    return declared
 
 
 def fault(claim: Claim) -> str:
@@ -103,8 +135,10 @@ def fault(claim: Claim) -> str:
         return f"asks for an epoch of {claim.measure}; legal is one of {', '.join(BY_EPOCH)}"
     if len(claim.of) == 1 and -1 in claim.of.values():
         return "is about one variant with a minus; legal is 1"
-    if claim.over and not (claim.measure == "test_error" or claim.measure.startswith("epochs_to_")):
-        return f"is about a ratio of {claim.measure}; legal are ratios of test_error and epochs_to_..."
+    if claim.since and not (claim.epoch and claim.since < claim.epoch):
+        return f"subtracts epoch {claim.since}; legal is one before its epoch"
+    if claim.over and not (claim.measure in ("test_error", "parameters") or claim.measure.startswith("epochs_to_")):
+        return f"is about a ratio of {claim.measure}; legal are ratios of test_error, epochs_to_... and parameters"
     if claim.measure == "class_error" and (sorted(claim.of.values()) != [-1, 1] or claim.over or claim.limits):
         return "is about class_error; legal is one variant less another, without a tolerance"
     return ""

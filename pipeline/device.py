@@ -164,7 +164,8 @@ def commit() -> str | None:
     """The commit of the code, "-dirty" behind it where a module differs from that; None outside of git."""
     here = Path(__file__).parent
     head = said("git", "-C", here, "rev-parse", "HEAD")
-    return head and head + ("-dirty" if said("git", "-C", here, "status", "--porcelain", "--", ".") else "")
+    edited = said("git", "--no-optional-locks", "-C", here, "status", "--porcelain", "--", ".")
+    return head and head + ("-dirty" if edited else "")
 
 
 def driver() -> str | None:

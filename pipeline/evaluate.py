@@ -3,9 +3,10 @@
     python -m pipeline.evaluate resnet20 0
 
 Writes reports/runs/resnet20-0/{metrics.json, confusion.csv, predictions.csv, history.csv}, the files of a run that
-git keeps: loss and error, error per class, counts of actual against predicted class, the actual and the predicted class
-of each test image in the order of the file, and the training history, copied from beside the weights. Always in fp32,
-so that weights score the same on any machine; the history has what training saw, in its own precision.
+git keeps: loss and error, error per class, how sure the network is and how rightly, counts of actual against predicted
+class, the actual and the predicted class of each test image in the order of the file, and the training history, copied
+from beside the weights. Always in fp32, so that weights score the same on any machine up to rounding; the history has
+what training saw, in its own precision.
 
     python -m pipeline.evaluate --weights resnet20.th --arch resnet20 --shortcut identity
 
@@ -21,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from pipeline import dataset, device, evaluate_foreign, networks, params, prediction, stage
 from pipeline.catalogue import DATASETS
@@ -47,16 +49,20 @@ def evaluate(run: Run) -> None:
     logits = prediction.predict(network, test.images, Inputs.of(mean, std, compute.device), compute)
     loss, error = prediction.score(logits, test.labels)
 
+    confidence, chosen = logits.double().softmax(1).max(1)
+    correct = chosen == test.labels
     actual, predicted = test.labels.cpu().numpy(), logits.argmax(1).cpu().numpy()
     classes = DATASETS[settings.dataset].classes
     counts = confusion(actual, predicted, len(classes))
     history = pd.read_csv(history_file(run.name))
     metrics = {
         "test_error": round(error, 6),
-        "test_loss": round(loss, 6) if math.isfinite(loss) else None,
+        "test_loss": number(loss),
         "diverged": prediction.diverged(history["train_loss"].iloc[-1]),
         "parameters": networks.parameter_count(network),
         "test_images": len(test),
+        "confidence": number(100 * confidence.mean().item()),
+        "calibration_error": number(calibration_error(confidence, correct)),
         "class_error": dict(zip(classes, class_error(counts).round(6).tolist(), strict=True)),
         "data": provenance(run.data / "provenance.json"),
     }
@@ -68,6 +74,11 @@ def evaluate(run: Run) -> None:
     stage.write(folder / "history.csv", history_file(run.name).read_bytes())
     stage.write_json(folder / "metrics.json", metrics)
     print(f"{run.name}: test error {error:.2f} %")
+
+
+def number(value: float) -> float | None:
+    """`value` to six decimals; None if it is not finite, which JSON cannot say."""
+    return round(value, 6) if math.isfinite(value) else None
 
 
 def history_file(name: str) -> Path:
@@ -84,6 +95,17 @@ def provenance(path: Path) -> dict[str, str]:
         return json.loads(path.read_text())
     except (FileNotFoundError, ValueError):
         raise StageError(f"{path} is missing or damaged: run `dvc repro --force` on the stage download") from None
+
+
+def calibration_error(confidence: Tensor, correct: Tensor, bins: int = 15) -> float:
+    """The expected calibration error in percent (Guo et al. 2017, equation 3), of bins of equal width.
+
+    `confidence` (N,) is the probability of the predicted class, `correct` (N,) whether that is the actual one.
+    """
+    index = (confidence * bins).ceil().long().clamp(1, bins) - 1
+    gaps = torch.zeros(bins, dtype=torch.float64, device=confidence.device)
+    gaps.index_add_(0, index, confidence.double() - correct.double())
+    return 100 * gaps.abs().sum().item() / len(confidence)
 
 
 def confusion(actual: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:

@@ -1,12 +1,26 @@
 """The parts of a report that judge claims and show what the verdicts rest on, from the files under reports/."""
 
+import html
+from collections import Counter
+
 from IPython.display import HTML
 
 from pipeline import evidence_figures, tables
-from pipeline.catalogue import DATASETS
-from pipeline.measures import WINDOW
+from pipeline.measures import ENOUGH
 from pipeline.page import badges, show_figure, show_table
 from pipeline.study import Study, table
+
+RUNS = ("in one run", "in two runs")
+OUTCOMES = {  # what is said of claims about trained networks, of one and of several, by verdict
+    ("is reproduced", "are reproduced"): ["reproduced"],
+    ("is not reproduced", "are not reproduced"): ["not reproduced"],
+    ("has the claimed direction", "have the claimed direction"): ["direction reproduced"],
+    ("has the other direction", "have the other direction"): ["direction not reproduced"],
+    ("agrees", "agree"): [f"agrees {runs}" for runs in RUNS],
+    ("disagrees", "disagree"): [f"disagrees {runs}" for runs in RUNS],
+    ("agrees in direction", "agree in direction"): [f"direction agrees {runs}" for runs in RUNS],
+    ("disagrees in direction", "disagree in direction"): [f"direction disagrees {runs}" for runs in RUNS],
+}
 
 
 def spread(s: Study) -> str:
@@ -24,33 +38,81 @@ def verdicts(s: Study) -> HTML:
         'All are under <a href="#Claims-one-by-one">Claims one by one</a>. File: <code>reports/claims.csv</code>.',
     )
     summary = summary.data.replace('<div class="table">', '<div class="table summary">')
-    return HTML(badges(judged["verdict"]) + summary)
+    return HTML(badges(judged) + summary)
+
+
+def known(s: Study) -> HTML:
+    """In three sentences what is known from training, what without, and what is not known yet."""
+    judged = table("claims")
+    counts = {kind: Counter(tally) for kind, tally in tables.tallies(judged).items()}
+    trained = counts.pop("trained", Counter())
+    others = sum(counts.values(), Counter())
+    found = {verbs: total(trained, *words) for verbs, words in OUTCOMES.items()}
+    said = [f"{measures(count)} {verbs[count > 1]}" for verbs, count in found.items() if count]
+    rest = tables.facts(judged, "trained")
+    sentences = [
+        f"<strong>From training</strong> ({s.epochs}, {s.seeds}): {', '.join(said) or 'nothing can be said yet'}"
+        + (f"; all of it rests on {rest} measurements of single networks" if said else "")
+        + (f", with fewer than the {ENOUGH} seeds that a reproduction takes." if s.n < ENOUGH else "."),
+        f"<strong>Without training</strong>, by counting parameters, by construction or before the first step: "
+        f"{measures(total(others, 'reproduced'))} reproduced, {total(others, 'not reproduced')} not{at_the_start(s)}.",
+        f"<strong>Not known yet</strong>: {measures(total(trained, 'inconclusive', 'another protocol'))} that these "
+        f"runs cannot decide, {total(trained, 'not run', 'not judged')} that were not run or not judged.",
+    ]
+    if not others:
+        sentences[1] = "<strong>Without training</strong>: nothing is claimed that can be known so."
+    return HTML(f'<ul class="known">{"".join(f"<li>{sentence}</li>" for sentence in sentences)}</ul>')
+
+
+def measures(count: int) -> str:
+    return f"{count} measure{'' if count == 1 else 's'}"
+
+
+def at_the_start(s: Study) -> str:
+    """What the gradient does before training in the network where it changes most from late to early layers."""
+    if "gradient_reach_initial" not in s.results:
+        return ""
+    reach = s.results.set_index("variant")["gradient_reach_initial"]
+    name = reach.abs().idxmax()
+    does = (
+        "explodes on its way back"
+        if reach[name] > 1
+        else "vanishes on its way back"
+        if reach[name] < -1
+        else "is level"
+    )
+    return (
+        f"; at the start the gradient of {name} {does}: in early layers it is {tables.factor(10 ** reach[name])} times "
+        "that in late ones"
+    )
+
+
+def total(counts: Counter[str], *verdicts: str) -> int:
+    return sum(counts[verdict] for verdict in verdicts)
 
 
 def claims(s: Study, file: str = "claims.yaml") -> HTML:
     """The claims one by one, with their verdicts."""
     judged = table("claims")
-    test = "over seeds" if s.n > 1 else "over images, since there is one run a network"
-    if s.n > 1 and DATASETS[s.settings.dataset].parted_by_seed:
-        test += ", widened because the runs share images (Nadeau and Bengio 2003)"
+    tests = "; ".join(dict.fromkeys(judged.loc[judged["kind"] == "trained", "test"].dropna()))
     shown = show_table(
         tables.claims_table(judged),
-        f"Each is declared with its tolerance in <code>{file}</code>, which says when it was; the verdict rests on the "
-        f"95 % interval {test}, cut where no share of images can lie. Ours is mean ± sample standard deviation (runs). "
-        "File: <code>reports/claims.csv</code>.",
+        f"Each was declared with its tolerance in <code>{file}</code>, which says when. The verdict rests on the 95 % "
+        "interval, cut where no share of images can lie. Ours is mean ± sample standard deviation (runs). Of trained "
+        f"networks the intervals are: {html.escape(tests or 'none')}. File: <code>reports/claims.csv</code>.",
         list(judged["part"].fillna("")) if tables.has_parts(judged) else None,
     )
-    return HTML(badges(judged["verdict"]) + shown.data)
+    return HTML(badges(judged) + shown.data)
 
 
 def tests(s: Study) -> HTML:
     """How each claim was tested."""
     return show_table(
         tables.evidence_table(table("claims")),
-        "How each claim was tested. p is that of no difference, of a ratio that of 1. The binomial error is the "
-        "standard error of one run a network for want of images: of test images, which all seeds share, or in training "
-        "of training images; of several networks as if each had other images. Accepted is what was declared to count "
-        "as reproduced, a dash meaning that only the sign is claimed. File: <code>reports/claims.csv</code>.",
+        "How each claim was tested. p is that of no difference, of a ratio that of 1. The binomial error is what "
+        "another draw of test images would move one run a network by, of several networks as if each had other "
+        "images; there is none of training images, to which the network was fitted. Accepted is what was declared to "
+        "count as reproduced, a dash meaning that only the sign is claimed. File: <code>reports/claims.csv</code>.",
     )
 
 
@@ -90,8 +152,9 @@ def convergence(s: Study) -> HTML:
     figure = show_figure(
         evidence_figures.convergence(s.results, s.arch), "convergence",
         f"Epochs until the test error is at or below fixed values, of {names}.",
-        f"First epoch whose test error is at or below a fixed one, mean over n = {s.n}; a point is missing where not "
-        "every run gets there. The lower a line, the faster. File: <code>reports/results.csv</code>.",
+        f"First epoch, of those at the first rate, whose test error is at or below a fixed one, mean over n = {s.n}; "
+        "a point is missing where not every run gets there. The lower a line, the faster. File: "
+        "<code>reports/results.csv</code>.",
         s.figures,
     )  # fmt: skip
     epochs = show_table(
@@ -105,9 +168,11 @@ def convergence(s: Study) -> HTML:
         return HTML(figure.data + epochs.data)
     faster = show_table(
         ratios,
-        "Plain to residual: above 1 the residual network is sooner, 2 is what study A claims. Ratio of the means ± "
-        "standard deviation (runs); Fieller's interval, to which the rounding to whole epochs adds, and none of one "
-        "run. File: <code>reports/convergence.csv</code>.",
+        "Plain to residual, at the first rate: above 1 the residual network is sooner, 2 is what study A claims, "
+        "without saying to which error. 20 %, which was declared, is the most favourable to the claim of those in "
+        "earlier runs. Where the plain network does not get there, the ratio is above what is shown. Ratio of the "
+        "means ± standard deviation (runs); Fieller's interval, to which the rounding to whole epochs adds, and none "
+        "of one run. File: <code>reports/convergence.csv</code>.",
     )
     return HTML(figure.data + epochs.data + faster.data)
 
@@ -118,9 +183,21 @@ def stability(s: Study) -> HTML:
         tables.stability_table(s.results),
         "A deeper network that is worse on its training images too is not overfitting. The running training error is "
         "that of augmented images as the network learns, the other that of the plain images with the network as it "
-        f"is tested. Spread: of the test error over the last {WINDOW} epochs before each drop of the rate, from "
-        "successive differences (a dash where a drop comes too soon); rise: the largest of the training loss from "
-        f"one epoch to the next. Means over n = {s.n}. File: <code>reports/results.csv</code>.",
+        "is tested. Instability: the residual standard deviation of the log-odds of the test error about a straight "
+        "line, over the second half of the epochs at the first rate (a dash where they are too few); in log-odds, a "
+        f"network with a higher error is not less stable for that. Means over n = {s.n}. File: "
+        "<code>reports/results.csv</code>.",
+    )
+
+
+def confidence(s: Study) -> HTML:
+    """How sure networks are of what they predict, and how often they are right."""
+    return show_table(
+        tables.confidence_table(s.results),
+        "How sure a network is: the mean probability that it gives the class it predicts, on the test images. It "
+        "is overconfident where that is above its accuracy. Calibration error (Guo et al. 2017): the gap between the "
+        "two within 15 bins of equal width of that probability, weighted by the images in each. "
+        f"Means over n = {s.n}. File: <code>reports/results.csv</code>.",
     )
 
 
@@ -138,8 +215,8 @@ def gradients(s: Study) -> HTML:
     shown = show_table(
         tables.layers_table(s.results),
         "Gradient norms of the first third of the 3x3 layers as multiples of those of the last third (geometric "
-        "means): far below 1 the gradient vanishes on its way back, far above 1 it explodes. Means "
-        f"over n = {s.n}. File: <code>reports/results.csv</code>, there as decimal logarithms.",
+        "means): far below 1 the gradient vanishes on its way back, far above 1 it explodes. Before training over "
+        f"eight seeds, after it over n = {s.n}. File: <code>reports/results.csv</code>, there as decimal logarithms.",
     )
     return HTML(figure.data + shown.data)
 

@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pipeline import measures, stage
+from pipeline.measures import MEASURES
 from pipeline.params import Params
 from pipeline.schedule import learning_rate
 from pipeline.stage import StageError
@@ -22,7 +24,8 @@ class Grid:
 
     `runs` has a row a run, `curves` a row an epoch, `confusion` a row a pair of classes; `wrong` says of every test
     image (images,) whether a run, named variant-seed, has it wrong, and `actual` (images,) what class it is of in the
-    first run. `gradients` and `responses` have a row a layer.
+    first run. `gradients` and `responses` have a row a layer. `initial` is of networks before training, a row a variant
+    and seed, whose seeds are its own.
     """
 
     settings: Params
@@ -33,12 +36,15 @@ class Grid:
     actual: np.ndarray
     gradients: pd.DataFrame
     responses: pd.DataFrame
+    initial: pd.DataFrame
 
     def values(self, measure: str, variant: str, epoch: int | None = None) -> np.ndarray:
         """A measure of a variant's runs (seeds,), after `epoch` or the last; a run that diverged has what it had.
 
         What is tested after the last epoch comes from evaluate, in fp32; of other epochs there is the history alone.
         """
+        if MEASURES[measure].kind == "initial":
+            return self.initial.loc[self.initial["variant"] == variant, "gradient_reach"].to_numpy(float)
         runs = self.runs[self.runs["variant"] == variant].set_index("seed")
         if measure not in measures.BY_EPOCH:
             return runs[measure].to_numpy(float)
@@ -51,8 +57,11 @@ class Grid:
         return np.array(found, float)
 
 
-def load(settings: Params, probed: bool) -> Grid:
-    """The grid; with what probe measured, if `probed`. Raises StageError for a run that is missing or unfit."""
+def load(settings: Params, probed: bool, initial: bool = False) -> Grid:
+    """The grid; with what probe measured, if `probed`, and what initial did.
+
+    Raises StageError for a run that is missing or unfit.
+    """
     runs, wrong, actual = [], {}, []
     tables: dict[str, list[pd.DataFrame]] = {name: [] for name in ("curves", "confusion", *PROBED)}
     for variant in settings.variants:
@@ -61,7 +70,8 @@ def load(settings: Params, probed: bool) -> Grid:
             history, measured = read(name, "history.csv"), read(name, "metrics.json")
             check_schedule(name, history, settings, measured["diverged"])
             probe = read(name, "probe.json") if probed else {}
-            runs.append(keys | summarise(history) | measures.of_run(history, settings, probe) | measured)
+            of_run = measures.of_run(history, settings, probe, measured["test_images"])
+            runs.append(keys | summarise(history) | of_run | measured)
             tables["curves"].append(history.assign(**keys))
             tables["confusion"].append(read(name, "confusion.csv").assign(**keys))
             for table in PROBED if probed else ():
@@ -73,16 +83,26 @@ def load(settings: Params, probed: bool) -> Grid:
     if len(identities) > 1:
         raise StageError("the runs were evaluated on different data: run `dvc repro`")
     joint = {name: joined(rows) for name, rows in tables.items()}
+    joint["initial"] = joined([untrained(variant) for variant in settings.variants if initial])
     return Grid(settings, pd.DataFrame(runs), wrong=wrong, actual=actual[0], **joint)
+
+
+def untrained(variant: str) -> pd.DataFrame:
+    """What stage initial wrote of a variant. Raises StageError if it is missing or damaged."""
+    return read_file(stage.INITIAL / f"{variant}.csv", f"{variant} before training").assign(variant=variant)
 
 
 def read(name: str, file: str) -> Any:
     """A file of run `name`, a table or a mapping. Raises StageError if it is missing or damaged."""
-    path = stage.RUNS / name / file
+    return read_file(stage.RUNS / name / file, f"run {name}")
+
+
+def read_file(path: Path, what: str) -> Any:
+    """The table or mapping at `path`, of `what` in the grid. Raises StageError if it is missing or damaged."""
     try:
         return json.loads(path.read_text()) if path.suffix == ".json" else pd.read_csv(path)
     except FileNotFoundError:
-        raise StageError(f"run {name} of the grid is missing ({path}): run `dvc repro`") from None
+        raise StageError(f"{what} of the grid is missing ({path}): run `dvc repro`") from None
     except ValueError as error:
         raise StageError(f"{path} is damaged ({error}): run `dvc repro`") from None
 

@@ -1,7 +1,7 @@
 """What claims are about: numbers of one run, from the files under reports/runs that its stages wrote."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,17 +10,22 @@ from pipeline.params import Params
 from pipeline.schedule import milestones
 
 FIXED_ERRORS = (50, 40, 30, 20, 15, 10)  # percent; epochs to reach them tell how fast a network converges
-WINDOW = 10  # epochs before a drop of the rate, over which the test error's spread is taken
-SHORTEST = 3  # epochs from which a spread can be told
+ENOUGH = 3  # seeds from which they are a sample
+SHORTEST = 5  # epochs from which instability can be told
+Kind = Literal["count", "construction", "initial", "trained"]
 
 
 class Measure(NamedTuple):
-    """In words, its unit, and the images of which it is a share; whether training decides it, and probe measures it."""
+    """In words, its unit, and the errors that it is made of, "test" or "train"; what decides it, and if probe does.
+
+    Kinds: `count`, of parameters, which takes no run; `construction`, true of such a network trained or not; `initial`,
+    of networks before training; `trained`.
+    """
 
     words: str
     unit: str
-    share_of: tuple[str, ...] = ()
-    trained: bool = True
+    errors: tuple[str, ...] = ()
+    kind: Kind = "trained"
     probed: bool = False
 
 
@@ -31,25 +36,30 @@ MEASURES = {
     "train_accuracy": Measure("training accuracy (running)", "%", ("train",)),
     "train_error_eval": Measure("training error, as tested", "%", ("train",), probed=True),
     "accuracy_gap": Measure("training less test accuracy", "points", ("test", "train")),
-    "class_error": Measure("test error by class, least gain", "%"),
+    "class_error": Measure("test error by class, least gain", "%", ("test",)),
+    "confidence": Measure("mean probability of the predicted class", "%"),
     "train_loss": Measure("training loss", "nats"),
-    **{f"epochs_to_{error}": Measure(f"epochs to {error} % test error", "epochs") for error in FIXED_ERRORS},
-    "test_error_spread": Measure("test error spread", "points"),
-    "loss_jump": Measure("largest rise of training loss", "nats"),
-    "gradient_reach_initial": Measure("early / late gradient, initial", "decades", trained=False, probed=True),
+    **{
+        f"epochs_to_{error}": Measure(f"epochs at the first rate to {error} % test error", "epochs")
+        for error in FIXED_ERRORS
+    },
+    "instability": Measure("instability of the test error", "log-odds"),
+    "gradient_reach_initial": Measure("early / late gradient, initial", "decades", kind="initial"),
     "gradient_reach": Measure("early / late gradient, trained", "decades", probed=True),
     "response_std": Measure("layer response", "sd", probed=True),
-    "identity_deviation": Measure("deviation from identity", "largest", trained=False, probed=True),
-    "parameters": Measure("parameters", "M", trained=False),
+    "identity_deviation": Measure("deviation from identity", "largest", kind="construction", probed=True),
+    "parameters": Measure("parameters", "M", kind="count"),
 }
 BY_EPOCH = ("test_error", "test_accuracy", "train_error", "train_accuracy", "accuracy_gap", "train_loss")
 
 
-def of_run(history: pd.DataFrame, settings: Params, probe: dict[str, Any]) -> dict[str, float]:
-    """What needs a whole history, or the probe: by measure. `history` is history.csv, `probe` probe.json or empty."""
-    values = {f"epochs_to_{error}": epochs_to(history, error) for error in FIXED_ERRORS}
-    values["test_error_spread"] = test_error_spread(history, settings)
-    values["loss_jump"] = loss_jump(history)
+def of_run(history: pd.DataFrame, settings: Params, probe: dict[str, Any], images: int) -> dict[str, float]:
+    """What needs a whole history, or the probe: by measure.
+
+    `history` is history.csv, of that many test `images`; `probe` is probe.json or empty.
+    """
+    values = {f"epochs_to_{error}": epochs_to(history, error, first_rate(settings)) for error in FIXED_ERRORS}
+    values["instability"] = instability(history, settings, images)
     probed = {name: probe[name] for name, measure in MEASURES.items() if measure.probed and name in probe}
     return values | {name: np.nan if value is None else value for name, value in probed.items()}
 
@@ -63,36 +73,32 @@ def of_epoch(name: str, epoch: Mapping[str, float]) -> float:
     return epoch[name]
 
 
-def epochs_to(history: pd.DataFrame, error: float) -> float:
-    """The first epoch whose test error is at most `error` percent; NaN if there is none."""
-    reached = history.loc[history["test_error"] <= error, "epoch"]
-    return float(reached.iloc[0]) if len(reached) else np.nan
+def first_rate(settings: Params) -> int:
+    """The number of epochs before the learning rate first falls; all, if it does not."""
+    return min([drop for drop in milestones(settings) if drop < settings.epochs], default=settings.epochs)
 
 
-def test_error_spread(history: pd.DataFrame, settings: Params) -> float:
-    """How much the test error jumps from epoch to epoch at one rate: a standard deviation in points.
+def epochs_to(history: pd.DataFrame, error: float, within: float = np.inf) -> float:
+    """The first epoch whose test error is at most `error` percent; infinite if there is none up to `within`."""
+    reached = history.loc[(history["test_error"] <= error) & (history["epoch"] <= within), "epoch"]
+    return float(reached.iloc[0]) if len(reached) else np.inf
 
-    Over the last WINDOW epochs before each drop of the rate (without drops, of the run), from successive differences,
-    so that a trend counts for little (von Neumann 1941); root mean square over the drops. NaN if there are fewer
-    than SHORTEST epochs before one.
+
+def instability(history: pd.DataFrame, settings: Params, images: int) -> float:
+    """How much the test error jumps from epoch to epoch: the residual standard deviation of its log-odds about a line.
+
+    Over the second half of the epochs at the first rate: later ones show the noise of a low rate, earlier ones the
+    descent. In log-odds, since a spread in points scales with the error. An error of k in n `images` counts as
+    (k + 0.5) / (n + 1). NaN if there are fewer than SHORTEST epochs.
     """
-    ends = sorted({drop for drop in milestones(settings) if drop < settings.epochs}) or [settings.epochs]
-    variances = []
-    for start, end in zip([0, *ends], ends, strict=False):
-        errors = history["test_error"].to_numpy()[max(start, end - WINDOW) : end]
-        if len(errors) < SHORTEST:
-            return np.nan
-        variances.append(np.mean(np.diff(errors) ** 2) / 2)
-    return float(np.sqrt(np.mean(variances)))
-
-
-def loss_jump(history: pd.DataFrame) -> float:
-    """The largest rise of the training loss from one epoch to the next, 0 if it only falls.
-
-    NaN of a single epoch, and of a run that diverged.
-    """
-    rises = np.diff(history["train_loss"])
-    return float(np.maximum(rises.max(), 0)) if len(rises) else np.nan
+    last = first_rate(settings)
+    rows = history[(history["epoch"] > last // 2) & (history["epoch"] <= last)]
+    if len(rows) < SHORTEST:
+        return np.nan
+    share = (rows["test_error"].to_numpy() / 100 * images + 0.5) / (images + 1)
+    log_odds = np.log(share / (1 - share))
+    fitted = np.polynomial.Polynomial.fit(rows["epoch"], log_odds, 1)(rows["epoch"].to_numpy())
+    return float(np.sqrt(np.sum((log_odds - fitted) ** 2) / (len(rows) - 2)))
 
 
 def class_errors(counts: pd.DataFrame) -> pd.DataFrame:

@@ -25,16 +25,22 @@ def show_figure(figure: Figure, name: str, alt: str, caption: str, folder: Path 
     return HTML(f"<figure>{image}<figcaption>{caption}</figcaption></figure>")
 
 
-VERDICTS = {"✓": "holds", "✗": "fails", "?": "open", "–": "open"}  # the class of a verdict by its sign
+VERDICTS = {"✓": "holds", "(✓)": "leans", "✗": "fails", "(✗)": "leans", "?": "open", "–": "open"}  # classes, by sign
 
 
-def badges(verdicts: pd.Series) -> str:
-    """How many claims came to which verdict, as a line of badges."""
-    shown = (
-        f'<li class="{VERDICTS[tables.SIGNS[name]]}">{tables.verdict(name)}: {count}</li>'
-        for name, count in tables.tally(verdicts).items()
-    )
-    return f'<ul class="verdicts" aria-label="Verdicts">{"".join(shown)}</ul>'
+def badges(judged: pd.DataFrame) -> str:
+    """How many claims have which verdict, a line of badges for each kind of claim."""
+    lines = []
+    for kind, counts in tables.tallies(judged).items():
+        shown = "".join(
+            f'<li class="{VERDICTS[tables.SIGNS[name]]}">{tables.verdict(name)}: {count}</li>'
+            for name, count in counts.items()
+        )
+        words = tables.KINDS[kind].capitalize()
+        lines.append(
+            f'<p class="kind">{words}</p><ul class="verdicts" aria-label="Verdicts {words.lower()}">{shown}</ul>'
+        )
+    return f'<div class="kinds">{"".join(lines)}</div>'
 
 
 def show_table(table: pd.DataFrame, caption: str, parts: list[str] | None = None) -> HTML:
@@ -48,7 +54,7 @@ def show_table(table: pd.DataFrame, caption: str, parts: list[str] | None = None
     text = re.sub(r"<td>([−+]?[\d.,]+( ± [\d.]+)?( ?%|x|M)?( \(\d+\))?|–)</td>", r'<td class="number">\1</td>', text)
     text = re.sub(r"<td>([−\d.∞]+ to [−\d.∞]+)</td>", r'<td class="number">\1</td>', text)
     text = re.sub(
-        rf"<td>([✓✗?–]) ({'|'.join(tables.SIGNS)})</td>",
+        rf"<td>(\(?[✓✗?–]\)?) ({'|'.join(tables.SIGNS)})</td>",
         lambda cell: f'<td class="{VERDICTS[cell[1]]}">{cell[1]} {cell[2]}</td>',
         text,
     )

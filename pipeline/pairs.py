@@ -10,7 +10,7 @@ from pipeline.params import Params
 
 KEYS = ["depth", "shortcut", "plain", "residual"]
 GAINS = [*KEYS, "gain", "sd", "n", "low", "high", "test", "paper", "study_a"]
-CONVERGENCE = [*KEYS, "error", "epochs_plain", "epochs_residual", "ratio", "sd", "n", "low", "high"]
+CONVERGENCE = [*KEYS, "error", "epochs_plain", "epochs_residual", "ratio", "censored", "sd", "n", "low", "high"]
 
 
 def pairs(settings: Params) -> list[dict[str, object]]:
@@ -28,15 +28,16 @@ def pairs(settings: Params) -> list[dict[str, object]]:
     return sorted(found, key=lambda pair: pair["depth"])
 
 
-def gains(grid: Grid, results: pd.DataFrame) -> pd.DataFrame:
+def gains(grid: Grid, results: pd.DataFrame, spread: float | None) -> pd.DataFrame:
     """A row a pair: the test error of the plain network less that of the residual one, in points, with its interval.
 
-    `paper` and `study_a` are the differences of their test errors.
+    `spread` over seeds counts where there are few; `paper` and `study_a` are the differences of their test errors.
     """
     published = results.set_index("variant")[["paper", "study_a"]]
     rows = []
     for pair in pairs(grid.settings):
-        found = estimate(grid, "test_error", {pair["plain"]: 1, pair["residual"]: -1})
+        signs = {pair["plain"]: 1, pair["residual"]: -1}
+        found = estimate(grid, "test_error", signs, spread=np.nan if spread is None else spread)
         values = {"gain": found.estimate.value, "sd": found.sd, "n": found.n}
         values |= {key: getattr(found.estimate, key) for key in ("low", "high", "test")}
         rows.append(pair | values | (published.loc[pair["plain"]] - published.loc[pair["residual"]]).to_dict())
@@ -46,17 +47,19 @@ def gains(grid: Grid, results: pd.DataFrame) -> pd.DataFrame:
 def convergence(grid: Grid) -> pd.DataFrame:
     """A row a pair and fixed error: the first epoch at or below that test error, mean over seeds, plain to residual.
 
-    NaN where not every run gets there; `ratio` above 1 says that the residual network is sooner.
+    Epochs are those at the first rate, NaN where not every run gets there. `ratio` above 1 says that the residual
+    network is sooner; where the plain one does not get there it is `censored`, the least that it can be.
     """
     rows = []
     for pair in pairs(grid.settings):
         for error in FIXED_ERRORS:
             measure, one, other = f"epochs_to_{error}", pair["plain"], pair["residual"]
             epochs = [float(grid.values(measure, variant).mean()) for variant in (one, other)]
-            row = pair | {"error": error, "epochs_plain": epochs[0], "epochs_residual": epochs[1]}
-            if np.isfinite(epochs).all():
+            shown = [value if np.isfinite(value) else np.nan for value in epochs]
+            row = pair | {"error": error, "epochs_plain": shown[0], "epochs_residual": shown[1]}
+            if np.isfinite(epochs[1]):
                 found = estimate(grid, measure, {one: 1}, {other: 1})
-                row |= {"ratio": found.estimate.value, "sd": found.sd, "n": found.n}
+                row |= {"ratio": found.estimate.value, "censored": np.isinf(epochs[0]), "sd": found.sd, "n": found.n}
                 row |= {"low": found.estimate.low, "high": found.estimate.high}
             rows.append(row)
     return pd.DataFrame(rows, columns=CONVERGENCE)

@@ -97,9 +97,8 @@ def responses(network: nn.Module, images: Images, inputs: Inputs) -> pd.DataFram
 
         network.get_submodule(name.replace("conv", "bn")).register_forward_hook(note)
 
-    for name, module in layers(network):
-        if isinstance(module, nn.Conv2d) and module.kernel_size == (3, 3):
-            watch(name)
+    for name in middle(network):
+        watch(name)
     network(inputs(images.images))
     return pd.DataFrame(rows, columns=["layer", "name", "std"])
 
@@ -116,18 +115,27 @@ def layers(network: nn.Module) -> list[tuple[str, nn.Module]]:
     ]
 
 
+def middle(network: nn.Module) -> list[str]:
+    """The names of the 3x3 layers, from the input on."""
+    return [name for name, module in layers(network) if getattr(module, "kernel_size", None) == (3, 3)]
+
+
+def reach(gradients: pd.DataFrame, names: list[str]) -> float:
+    """Mean log10 of the gradient norm over the first third of layers `names` less that over the last, in decades."""
+    with np.errstate(divide="ignore"):
+        decades = np.log10(gradients.loc[gradients["name"].isin(names), "gradient"].to_numpy())
+    third = max(1, len(decades) // 3)
+    return float(decades[:third].mean() - decades[-third:].mean())
+
+
 def summarise(gradients: pd.DataFrame, responses: pd.DataFrame) -> dict[str, float]:
     """The measures of both tables."""
-    reach = {}
-    for when, rows in gradients[gradients["name"].isin(responses["name"])].groupby("when"):
-        with np.errstate(divide="ignore"):
-            decades = np.log10(rows["gradient"].to_numpy())
-        third = max(1, len(decades) // 3)
-        reach[when] = float(decades[:third].mean() - decades[-third:].mean())
+    names = responses["name"].unique().tolist()
+    by_state = {when: reach(rows, names) for when, rows in gradients.groupby("when")}
     std = responses.loc[responses["when"] == "trained", "std"].mean()
     return {
-        "gradient_reach_initial": reach["initial"],
-        "gradient_reach": reach["trained"],
+        "gradient_reach_initial": by_state["initial"],
+        "gradient_reach": by_state["trained"],
         "response_std": float(std),
     }
 

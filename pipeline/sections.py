@@ -39,9 +39,9 @@ def opening(s: Study, heading: str, lede: str, study_epochs: int, of: str = "of 
     if s.n == 1:
         errors = s.results["test_error_se"]
         notes.append(
-            "There is <strong>one run a network</strong>, so the spread over seeds is unknown. The test images alone "
-            f"give a binomial standard error of {errors.min():.2f} to {errors.max():.2f} points. Intervals then "
-            "cover other images, not other seeds, which may give other verdicts."
+            "There is <strong>one run a network</strong>, which is no reproduction: a verdict then says that it "
+            f"agrees or disagrees. The test images alone give a binomial standard error of {errors.min():.2f} to "
+            f"{errors.max():.2f} points. A spread over seeds, declared with the claims, is added."
         )
     notes += unlike(s)
     diverged = [name for name, run in s.runs.items() if run["diverged"]]

@@ -15,6 +15,7 @@ MODELS = Path("data/models")  # a folder a run: <variant>-<seed>
 STARTS = Path("data/starts")  # a folder a variant: the weights that its runs begin with
 WEIGHTS = "weights.safetensors"  # in each of both
 RUNS = Path("reports/runs")  # likewise
+INITIAL = Path("reports/initial")  # a file a variant: of networks before training
 
 
 class StageError(Exception):

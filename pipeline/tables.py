@@ -8,14 +8,29 @@ import pandas as pd
 from pipeline.params import Params
 
 SHORTCUTS = {"none": "none", "projection": "projection (B)", "identity": "identity (A)"}
-SIGNS = {  # before a verdict, so that it can be told without its colour
+SIGNS = {  # before a verdict, so that it can be told without its colour; in brackets what fewer than three seeds say
     "reproduced": "✓",
     "direction reproduced": "✓",
+    "agrees in two runs": "(✓)",
+    "agrees in one run": "(✓)",
+    "direction agrees in two runs": "(✓)",
+    "direction agrees in one run": "(✓)",
     "not reproduced": "✗",
     "direction not reproduced": "✗",
+    "disagrees in two runs": "(✗)",
+    "disagrees in one run": "(✗)",
+    "direction disagrees in two runs": "(✗)",
+    "direction disagrees in one run": "(✗)",
     "inconclusive": "?",
+    "another protocol": "–",
     "not run": "–",
     "not judged": "–",
+}
+KINDS = {  # of claims, in the order of how much they take
+    "count": "by counting parameters",
+    "construction": "by construction",
+    "initial": "before training",
+    "trained": "by training",
 }
 
 
@@ -70,6 +85,19 @@ def tally(verdicts: pd.Series) -> dict[str, int]:
     return {name: int((verdicts == name).sum()) for name in SIGNS if (verdicts == name).any()}
 
 
+def tallies(judged: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """By kind of claim, how many came to which verdict; kinds without claims are left out."""
+    return {
+        kind: tally(judged.loc[judged["kind"] == kind, "verdict"]) for kind in KINDS if (judged["kind"] == kind).any()
+    }
+
+
+def facts(judged: pd.DataFrame, kind: str) -> int:
+    """On how many independent facts the verdicts on claims of a kind rest."""
+    rows = judged[(judged["kind"] == kind) & (judged["n"] > 0) & ~judged["verdict"].isin(["not run", "not judged"])]
+    return len({fact for row in rows["facts"] for fact in row.split("; ")})
+
+
 def form(unit: str) -> str:
     """How numbers of a claim's unit are written: to two decimals, or to three digits where they may be small."""
     return ".2f" if unit in ("%", "points", "nats", "ratio", "decades") else ".3g"
@@ -109,7 +137,7 @@ def evidence_table(claims: pd.DataFrame) -> pd.DataFrame:
         {
             "id": known["id"],
             "test": known["test"],
-            "p": [value(p, ".2g") for p in known["p"]],
+            "p": ["< 1e-300" if p == 0 else value(p, ".2g") for p in known["p"]],
             "binomial error": [value(error) for error in known["binomial_se"]],
             "accepted": [
                 interval(*row, "g") for row in known[["accepted_from", "accepted_to"]].itertuples(index=False)
@@ -129,7 +157,8 @@ def parts_table(claims: pd.DataFrame) -> pd.DataFrame:
             f"{SIGNS[name]} {count}{' direction' if 'direction' in name else ''}"
             for name, count in tally(group["verdict"]).items()
         )
-        row = {"claim": part, "verdicts": ", ".join(signs), "ours": measured(first)}
+        kinds = ", ".join(words for kind, words in KINDS.items() if (group["kind"] == kind).any())
+        row = {"claim": part, "kind": kinds, "verdicts": ", ".join(signs), "ours": measured(first)}
         row["published"] = value(first["published"], "g")
         rows.append(row | {"of": f"{first['measured']}, {first['unit']}"})
     return pd.DataFrame(rows)
@@ -166,7 +195,7 @@ def convergence_table(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def ratios_table(convergence: pd.DataFrame) -> pd.DataFrame:
-    """convergence.csv for the eye, where both networks of a pair get there."""
+    """convergence.csv for the eye, where the residual network of a pair gets there."""
     reached = convergence[convergence["ratio"].notna()]
     return pd.DataFrame(
         {
@@ -176,7 +205,10 @@ def ratios_table(convergence: pd.DataFrame) -> pd.DataFrame:
                 f"{value(one, '.3g')} / {value(other, '.3g')}"
                 for one, other in reached[["epochs_plain", "epochs_residual"]].itertuples(index=False)
             ],
-            "ratio": [percent(row.ratio, row.sd, int(row.n)) for row in reached.itertuples()],
+            "ratio": [
+                f"{'> ' if row.censored else ''}{percent(row.ratio, row.sd, int(row.n))}"
+                for row in reached.itertuples()
+            ],
             "95 % interval": [interval(*row) for row in reached[["low", "high"]].itertuples(index=False)],
         }
     )
@@ -188,9 +220,20 @@ def stability_table(results: pd.DataFrame) -> pd.DataFrame:
     if "train_error_eval" in results:
         columns["training error %, as tested"] = results["train_error_eval"].map(value)
     columns["test error %"] = results["test_error"].map(value)
-    columns["spread before drops, points"] = results["test_error_spread"].map(value)
-    columns["largest rise of the loss, nats"] = results["loss_jump"].map(lambda x: value(x, ".3f"))
+    columns["instability, log-odds"] = results["instability"].map(lambda x: value(x, ".3f"))
     return pd.DataFrame(columns)
+
+
+def confidence_table(results: pd.DataFrame) -> pd.DataFrame:
+    """How sure networks are of the classes that they predict, and how often they are right."""
+    return pd.DataFrame(
+        {
+            "network": results["variant"],
+            "mean probability of the predicted class %": results["confidence"].map(value),
+            "test accuracy %": (100 - results["test_error"]).map(value),
+            "expected calibration error, points": results["calibration_error"].map(value),
+        }
+    )
 
 
 def factor(number: float) -> str:
@@ -203,7 +246,7 @@ def layers_table(results: pd.DataFrame) -> pd.DataFrame:
     columns = {"network": results["variant"]}
     for when, key in (("before", "gradient_reach_initial"), ("after", "gradient_reach")):
         columns[f"early / late gradient, {when} training"] = [factor(10**x) for x in results[key]]
-    columns["response, mean over 3x3 layers"] = results["response_std"].map(value)
+    columns["response, mean over 3x3 layers"] = results["response_std"].map(lambda x: value(x, ".4f"))
     return pd.DataFrame(columns)
 
 
@@ -213,9 +256,18 @@ def markdown(results: pd.DataFrame, claims: pd.DataFrame, settings: Params) -> s
     epochs = f"{settings.epochs} epoch{'s' if settings.epochs > 1 else ''} a network"
     run = f"{epochs}, seed{'s' if len(settings.seeds) > 1 else ''} {seeds}, last epoch"
     table = parts_table if has_parts(claims) else claims_table
-    counts = ", ".join(f"{verdict(name)} {count}" for name, count in tally(claims["verdict"]).items())
-    parts = [pipes(table(claims)), f"Of {len(claims)} measures: {counts}."] if len(claims) else []
+    parts = [pipes(table(claims)), summary(claims)] if len(claims) else []
     return "\n\n".join([*parts, pipes(results_table(results)), f"Run: `{settings.dataset}`, {run}."]) + "\n"
+
+
+def summary(claims: pd.DataFrame) -> str:
+    """A line a kind of claim: how many measures came to which verdict, and on how many facts those of training rest."""
+    lines = []
+    for kind, counts in tallies(claims).items():
+        said = ", ".join(f"{verdict(name)} {count}" for name, count in counts.items())
+        rest = f" ({facts(claims, kind)} independent facts)" if kind == "trained" and facts(claims, kind) else ""
+        lines.append(f"- {KINDS[kind].capitalize()}, {sum(counts.values())} measures{rest}: {said}.")
+    return "\n".join(lines)
 
 
 def has_parts(claims: pd.DataFrame) -> bool:

@@ -169,7 +169,7 @@ def grid_of(settings: Params, errors: dict[str, list[float]], **measures: dict[s
     }
     empty = pd.DataFrame(columns=["variant", "seed"])
     actual = np.repeat(np.arange(10), 1000)
-    return Grid(settings, runs, pd.DataFrame(curves), empty, wrong, actual, empty, empty)
+    return Grid(settings, runs, pd.DataFrame(curves), empty, wrong, actual, empty, empty, empty)
 
 
 def write_run(folder: Path, errors: list[float], rates: list[float], diverged: bool = False) -> None:
@@ -179,7 +179,13 @@ def write_run(folder: Path, errors: list[float], rates: list[float], diverged: b
     history = history.assign(train_loss=1.0, train_error=np.array(errors) - 1, test_loss=1.5, test_error=errors)
     history.to_csv(folder / "history.csv", index=False)
     metrics = {"test_error": errors[-1], "test_loss": 1.5, "diverged": diverged, "parameters": 1000}
-    metrics |= {"test_images": 100, "class_error": {}, "data": {"dataset": "cifar10"}}
+    metrics |= {
+        "test_images": 100,
+        "confidence": 80.0,
+        "calibration_error": 1.5,
+        "class_error": {},
+        "data": {"dataset": "cifar10"},
+    }
     (folder / "metrics.json").write_text(json.dumps(metrics))
     actual = np.repeat([0, 1], 50)
     predicted = np.where(np.arange(100) < errors[-1], 1 - actual, actual)

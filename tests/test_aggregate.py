@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import change_params, refused, run, write_run
-from scipy import stats
 
 from pipeline.schedule import learning_rate
 
@@ -26,7 +25,14 @@ ERRORS = {  # test error by epoch
 @pytest.fixture
 def grid(workspace: Path, committed: dict, settings) -> Path:
     """A workspace with the runs of ERRORS, made up."""
-    change_params(workspace, dataset="cifar10", variants=committed["variants"], arch=committed["arch"], seeds=[0, 1])
+    networks = {"variants": committed["variants"], "arch": committed["arch"]}
+    change_params(workspace, dataset="cifar10", precision="auto", seeds=[0, 1], **networks)
+    (workspace / "reports/initial").mkdir(parents=True)
+    for variant in committed["variants"]:  # before training, over seeds of its own
+        reach = pd.DataFrame(
+            {"seed": range(8), "gradient_reach": [2.0 + 0.01 * seed for seed in range(8)], "images": 500}
+        )
+        reach.to_csv(workspace / f"reports/initial/{variant}.csv", index=False)
     given = settings(variants=committed["variants"], arch=committed["arch"])
     for name, errors in ERRORS.items():
         write_run(workspace / "reports/runs" / name, errors, [learning_rate(given, e) for e in range(3)])
@@ -53,7 +59,15 @@ def test_means_and_spreads_are_as_worked_out(grid):
     assert metrics["plain20"] == {"test_error": 22.0, "train_error": 21.0}
 
 
+def at_one_rate(grid: Path) -> None:
+    """The runs of ERRORS at one rate, so that all of their epochs are at the first."""
+    change_params(grid, lr_milestones=[])
+    for name, errors in ERRORS.items():
+        write_run(grid / "reports/runs" / name, errors, [0.1] * 3)
+
+
 def test_epochs_to_a_fixed_error_are_means_and_empty_where_a_run_never_gets_there(grid):
+    at_one_rate(grid)
     results, _, _ = aggregated()
     rows = results.set_index("variant")
     assert rows.loc["resnet20", "epochs_to_50"] == 1
@@ -78,15 +92,22 @@ def test_claims_are_judged_by_the_means_with_the_published_ones_beside(grid):
     }
     for name, values in expected.items():
         assert rows.loc[name, ["ours", "published"]].tolist() == pytest.approx(values, nan_ok=True), name
-    assert rows.loc["a1_test", "verdict"] == "direction reproduced"
+    assert rows.loc["a1_test", "verdict"] == "direction agrees in two runs"
     assert rows.loc["p3_resnet110", "verdict"] == "not run"
-    # Welch's t of four means by hand, each with n = 2: variances 8 (20, 24), 2 (19, 17), 8 (40, 44), 2 (10, 12)
-    freedom = (8 / 2 + 2 / 2 + 8 / 2 + 2 / 2) ** 2 / (2 * 4**2 + 2 * 1**2)
-    half = stats.t.ppf(0.975, freedom) * np.sqrt(10)
-    assert rows.loc["a3_growth", ["low", "high"]].tolist() == pytest.approx([27 - half, 27 + half])
+    # by hand: 100 test images, of which the first `error` are wrong, and 0.4 points a network, halved by two seeds
+    signs = {"plain56": 1, "resnet56": -1, "plain20": -1, "resnet20": 1}
+    parts = [
+        sign * (np.arange(100) < ERRORS[f"{name}-{seed}"][-1]) / 2 for name, sign in signs.items() for seed in (0, 1)
+    ]
+    half = 1.96 * np.sqrt(np.var(sum(parts)) * 100**2 / 100 + 4 * 0.4**2 / 2)
+    assert rows.loc["a3_growth", ["low", "high"]].tolist() == pytest.approx([27 - half, 27 + half], abs=0.5)
+    assert rows.loc["p5_level_initial", ["n", "verdict"]].tolist() == [8, "not reproduced"]
+    assert rows.loc["p5_vanish_initial", "verdict"] == "reproduced"
     assert metrics["residual_gain"] == {"resnet20": 4.0, "resnet56": 31.0}
-    assert sum(metrics["claims"].values()) == len(claims) == len(metrics["verdicts"])
-    assert metrics["verdicts"]["a1_test"] == "direction reproduced"
+    counts = [count for kind in metrics["claims"].values() for count in kind.values()]
+    assert sum(counts) == len(claims) == len(metrics["verdicts"])
+    assert metrics["claims"]["count"] == {"reproduced": 2, "not_reproduced": 4}  # the made-up networks are of one size
+    assert metrics["verdicts"]["a1_test"] == "direction agrees in two runs"
 
 
 def test_a_claim_that_flips_is_seen_in_the_metrics(grid, settings, committed):
@@ -97,11 +118,12 @@ def test_a_claim_that_flips_is_seen_in_the_metrics(grid, settings, committed):
         write_run(grid / f"reports/runs/plain56-{seed}", [50.0, 30.0, 3.0 + seed], rates)
         write_run(grid / f"reports/runs/plain20-{seed}", [60.0, 30.0, 20.0 + seed], rates)
     after = aggregated()[2]
-    assert after["verdicts"]["a1_test"] == "direction not reproduced"
+    assert after["verdicts"]["a1_test"] == "direction disagrees in two runs"
     assert before["claims"] != after["claims"]
 
 
 def test_gains_and_convergence_have_a_row_a_pair(grid):
+    at_one_rate(grid)
     aggregated()
     gains = pd.read_csv("reports/gains.csv")
     assert gains[["plain", "residual"]].to_numpy().tolist() == [["plain20", "resnet20"], ["plain56", "resnet56"]]
@@ -109,7 +131,8 @@ def test_gains_and_convergence_have_a_row_a_pair(grid):
     assert gains["study_a"].tolist() == pytest.approx([1.11, 6.54])
     rows = pd.read_csv("reports/convergence.csv").set_index(["residual", "error"])
     assert rows.loc[("resnet20", 30), ["epochs_plain", "epochs_residual"]].tolist() == [2.5, 2]
-    assert np.isnan(rows.loc[("resnet56", 10), "ratio"])
+    assert rows.loc[("resnet56", 20), ["ratio", "censored"]].tolist() == [pytest.approx(3 / 2.5), True]
+    assert np.isnan(rows.loc[("resnet56", 10), "ratio"])  # only one of its runs gets there
 
 
 def test_held_out_images_are_a_column_of_their_own_to_tune_on(grid):
@@ -120,12 +143,12 @@ def test_held_out_images_are_a_column_of_their_own_to_tune_on(grid):
     assert metrics["resnet56"]["val_error"] == 33
 
 
-def test_a_single_run_is_judged_on_its_images_and_what_is_left_out_is_not_run(grid):
+def test_a_single_run_is_judged_with_the_declared_spread_and_what_is_left_out_is_not_run(grid):
     change_params(grid, variants=["plain20", "resnet20"], seeds=[1])
     results, claims, metrics = aggregated()
     assert results["test_error_sd"].isna().all()
     rows = claims.set_index("id")
-    assert rows.loc["a3_gain20", "test"] == "bootstrap over images, p by McNemar's test"
+    assert rows.loc["a3_gain20", "test"] == "bootstrap over images, declared spread over seeds"
     assert (rows.loc["a1_test", "verdict"], rows.loc["a1_test", "reason"]) == ("not run", "plain56 not in the grid")
     assert metrics["residual_gain"] == {"resnet20": 7.0}
 
@@ -186,20 +209,20 @@ def test_a_study_has_claims_of_its_own_and_needs_no_probe_unless_they_do(grid):
     for path in grid.glob("reports/runs/*/probe.json"):
         path.unlink()
     Path("claims.yaml").write_text(
-        "- {id: gain, statement: s, source: t, measure: test_accuracy, of: {resnet20: 1, plain20: -1},"
-        " published: null}\n"
-        "- {id: size, statement: s, source: t, measure: parameters, of: {VGG-16: 1}, published: 138.0,"
-        " tolerance: 0.5}\n"
+        "spread: 0.4\nprotocol: {lr: 0.1}\nclaims:\n- {id: gain, statement: s, source: t, measure: test_accuracy, "
+        "of: {resnet20: 1, plain20: -1}, published: null}\n- {id: size, statement: s, source: t, measure: "
+        "parameters, of: {VGG-16: 1}, published: 138.0, tolerance: 0.5}\n"
     )
     Path("family.csv").write_text("network,parameters\nVGG-16,138357544\n")
     result = run("aggregate", "--claims", "claims.yaml", "--family", "family.csv")
     assert result.returncode == 0, result.stderr
     claims = pd.read_csv("reports/claims.csv").set_index("id")
     assert claims.loc["gain", "ours"] == pytest.approx(22 - 18)
-    assert claims.loc["gain", "verdict"] == "inconclusive"  # variances 8 and 2 over two seeds
+    assert claims.loc["gain", "verdict"] == "direction agrees in two runs"
+    assert 0 < claims.loc["gain", "low"] < 4
     assert claims.loc["size", "verdict"] == "reproduced"
     metrics = json.loads(Path("reports/metrics.json").read_text())
-    assert {name: count for name, count in metrics["claims"].items() if count} == {"inconclusive": 1, "reproduced": 1}
+    assert metrics["claims"] == {"count": {"reproduced": 1}, "trained": {"direction_agrees_in_two_runs": 1}}
     assert not Path("reports/gradients.csv").exists()
     assert "| claim | measured as |" in Path("reports/results.md").read_text()
     assert "is missing: it declares what is judged" in refused(run("aggregate", "--claims", "nowhere.yaml"))

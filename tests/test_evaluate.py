@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from conftest import ROOT, change_params, refused, run
 
 from pipeline import evaluate, records
@@ -39,6 +40,8 @@ def test_evaluation_agrees_with_training_and_with_numpy(workspace):
     assert cats_as_dogs == np.sum((actual == 3) & (predicted == 5))
     assert max(map(len, (RUN / "predictions.csv").read_text().splitlines()[1:])) == 3
     assert metrics["data"]["dataset"] == "synthetic"
+    assert 10 < metrics["confidence"] < 100
+    assert 0 <= metrics["calibration_error"] < 100
 
 
 def test_weights_score_alike_in_the_precision_of_training_and_in_fp32(workspace):
@@ -77,6 +80,20 @@ def test_confusion_counts_are_those_of_a_loop():
     for a, p in zip(actual, predicted, strict=True):
         slow[a, p] += 1
     assert np.array_equal(evaluate.confusion(actual, predicted, 10), slow)
+
+
+def test_the_calibration_error_is_that_of_a_loop_over_bins():
+    rng = np.random.default_rng(0)
+    confidence, correct = rng.uniform(0.1, 1, 5000), rng.random(5000) < 0.6
+    slow = 0.0
+    for low in np.arange(15) / 15:
+        inside = (confidence > low) & (confidence <= low + 1 / 15)
+        if inside.any():
+            slow += inside.mean() * abs(confidence[inside].mean() - correct[inside].mean())
+    found = evaluate.calibration_error(torch.from_numpy(confidence), torch.from_numpy(correct))
+    assert found == pytest.approx(100 * slow)
+    sure = torch.ones(10, dtype=torch.float64)
+    assert evaluate.calibration_error(sure, sure > 0) == 0
 
 
 def test_missing_and_damaged_weights_are_refused(workspace):

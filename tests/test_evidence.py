@@ -22,9 +22,13 @@ def words(shown) -> str:
 def test_every_verdict_is_counted_and_every_claim_shown_once(s):
     judged = pd.read_csv(ROOT / "reports/claims.csv")
     summary, single = words(evidence.verdicts(s)), words(evidence.claims(s, "data/claims.yaml"))
-    for verdict, count in judged["verdict"].value_counts().items():
-        assert f"{verdict}: {count}" in summary
-        assert f"{verdict}: {count}" in single
+    headings = {"count": "By counting parameters", "construction": "By construction", "initial": "Before training"}
+    headings["trained"] = "By training"
+    for text in (summary, single):
+        badges = text[: text.index("claim")]
+        parts = dict(zip(headings, re.split("|".join(headings.values()), badges)[1:], strict=True))
+        for (kind, verdict), count in judged.groupby("kind")["verdict"].value_counts().items():
+            assert f" {verdict}: {count} " in parts[kind]
     for part in judged["part"].unique():
         assert summary.count(part) == 1
     for statement in judged["statement"]:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import write_run
 
@@ -25,7 +26,8 @@ def test_values_are_of_the_last_epoch_or_of_another(runs):
     one = grid.load(runs, probed=True)
     assert one.values("test_error", "plain8").tolist() == [20]
     assert one.values("test_accuracy", "plain8", 2).tolist() == [70]
-    assert one.values("epochs_to_20", "resnet8").tolist() == [2]
+    assert one.values("epochs_to_20", "resnet8").tolist() == [np.inf]  # the first rate lasts one epoch of three
+    assert one.values("epochs_to_50", "resnet8").tolist() == [1]
     assert one.values("train_error_eval", "resnet8").tolist() == [17]
     assert one.wrong["plain8-0"].sum() == 20
     assert one.gradients.columns.tolist()[:3] == ["variant", "seed", "when"]
@@ -48,6 +50,17 @@ def test_what_probe_measured_is_read_only_where_it_is_asked_for(runs):
     assert grid.load(runs, probed=False).responses.empty
     with pytest.raises(StageError, match=r"run plain8-0 of the grid is missing \(reports/runs/plain8-0/probe.json\)"):
         grid.load(runs, probed=True)
+
+
+def test_what_was_measured_before_training_has_seeds_of_its_own(runs):
+    with pytest.raises(StageError, match=r"plain8 before training of the grid is missing \(reports/initial/plain8.csv"):
+        grid.load(runs, probed=False, initial=True)
+    Path("reports/initial").mkdir()
+    for variant in ("plain8", "resnet8"):
+        Path(f"reports/initial/{variant}.csv").write_text("seed,gradient_reach,images\n0,2.0,500\n1,2.5,500\n")
+    one = grid.load(runs, probed=False, initial=True)
+    assert one.values("gradient_reach_initial", "plain8").tolist() == [2, 2.5]
+    assert one.initial.columns.tolist()[:2] == ["variant", "seed"]
 
 
 def test_a_run_that_diverged_has_what_it_had(runs):

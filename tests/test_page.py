@@ -53,9 +53,17 @@ def test_each_part_begins_with_a_heading_across_the_table():
     assert text.count("<tr") == text.count("</tr>") == 6
 
 
-def test_badges_count_verdicts():
-    text = page.badges(pd.Series(["inconclusive", "reproduced", "inconclusive"]))
-    assert re.findall(r'<li class="(\w+)">(.*?)</li>', text) == [
+def test_badges_count_verdicts_by_kind():
+    verdicts = ["reproduced", "inconclusive", "agrees in one run", "inconclusive", "reproduced"]
+    text = page.badges(pd.DataFrame({"kind": ["count"] + ["trained"] * 4, "verdict": verdicts}))
+    kinds = re.findall(r'<p class="kind">(.*?)</p><ul .*?aria-label="(.*?)">(.*?)</ul>', text)
+    assert [kind[:2] for kind in kinds] == [
+        ("By counting parameters", "Verdicts by counting parameters"),
+        ("By training", "Verdicts by training"),
+    ]
+    assert re.findall(r'<li class="(\w+)">(.*?)</li>', kinds[0][2]) == [("holds", "✓ reproduced: 1")]
+    assert re.findall(r'<li class="(\w+)">(.*?)</li>', kinds[1][2]) == [
         ("holds", "✓ reproduced: 1"),
+        ("leans", "(✓) agrees in one run: 1"),
         ("open", "? inconclusive: 2"),
     ]

@@ -30,7 +30,7 @@ def test_the_convergence_table_has_a_dash_where_an_error_is_never_reached():
 
 def claims_of(*rows: tuple) -> pd.DataFrame:
     keys = ["part", "statement", "measured", "unit", "ours", "sd", "n", "low", "high", "published", "verdict", "reason"]
-    return pd.DataFrame(rows, columns=keys)
+    return pd.DataFrame(rows, columns=keys).assign(kind="trained")
 
 
 @pytest.fixture
@@ -57,7 +57,8 @@ def test_claims_show_spread_number_interval_and_reason(claims):
 def test_parts_show_their_verdicts_by_sign_and_their_first_measure(claims):
     rows = tables.parts_table(claims).to_dict("records")
     assert rows[0] == {
-        "claim": "P", "verdicts": "✓ 1, ✗ 1 direction", "ours": "10.00 ± 0.50 (3)", "published": "9", "of": "x, %",
+        "claim": "P", "kind": "by training", "verdicts": "✓ 1, ✗ 1 direction", "ours": "10.00 ± 0.50 (3)",
+        "published": "9", "of": "x, %",
     }  # fmt: skip
     assert rows[1]["verdicts"] == "? 2, – 1"
 
@@ -68,10 +69,26 @@ def test_verdicts_are_counted_and_those_that_none_came_to_are_left_out(claims):
     }  # fmt: skip
 
 
+def test_kinds_of_claims_are_tallied_apart_with_the_facts_that_they_rest_on(claims):
+    more = claims.assign(kind=["trained", "count", "trained", "trained", "trained"])
+    more = more.assign(facts=["e of a; e of b", "n of a", "e of c", "e of a", "f of a; e of b"], n=[1, 0, 0, 1, 1])
+    assert tables.tallies(more) == {
+        "count": {"direction not reproduced": 1},
+        "trained": {"reproduced": 1, "inconclusive": 2, "not run": 1},
+    }
+    assert tables.facts(more, "trained") == 3
+    assert tables.summary(more).splitlines() == [
+        "- By counting parameters, 1 measures: ✗ direction not reproduced 1.",
+        "- By training, 4 measures (3 independent facts): ✓ reproduced 1, ? inconclusive 2, – not run 1.",
+    ]
+
+
 def test_what_a_claim_was_tested_with_is_shown_of_those_that_were(claims):
     more = claims.assign(id=list("abcde"), test=["t", "a count", None, "w", "f"], p=[0.0123, np.nan, np.nan, 0.2, 1])
     more = more.assign(binomial_se=[0.3] + [np.nan] * 4, accepted_from=[8.4] + [np.nan] * 4, source="s", note=None)
-    table = tables.evidence_table(more.assign(accepted_to=[9.6] + [np.nan] * 4))
+    more = more.assign(accepted_to=[9.6] + [np.nan] * 4)
+    table = tables.evidence_table(more)
+    assert tables.evidence_table(more.assign(p=0.0)).loc[0, "p"] == "< 1e-300"
     assert table.iloc[0].tolist() == ["a", "t", "0.012", "0.30", "8.4 to 9.6", "s", ""]
     assert list(table["id"]) == ["a", "b", "d", "e"]
 
@@ -83,10 +100,29 @@ def test_zero_has_no_sign_and_a_minus_is_a_minus():
 
 
 def test_ratios_are_shown_where_both_networks_got_there():
-    keys = ["plain", "residual", "error", "epochs_plain", "epochs_residual", "ratio", "sd", "n", "low", "high"]
-    rows = [("p", "r", 50, 3.0, 1.5, 2.0, 0.2, 2.0, 1.5, 2.5), ("p", "r", 10, np.nan, 4.0, *[np.nan] * 5)]
+    keys = [
+        "plain",
+        "residual",
+        "error",
+        "epochs_plain",
+        "epochs_residual",
+        "ratio",
+        "censored",
+        "sd",
+        "n",
+        "low",
+        "high",
+    ]
+    rows = [
+        ("p", "r", 50, 3.0, 1.5, 2.0, False, 0.2, 2.0, 1.5, 2.5),
+        ("p", "r", 20, np.nan, 9.0, 80 / 9, True, np.nan, 1.0, 80 / 9, np.inf),
+        ("p", "r", 10, np.nan, np.nan, *[np.nan] * 6),
+    ]
     table = tables.ratios_table(pd.DataFrame(rows, columns=keys))
-    assert table.to_numpy().tolist() == [["p / r", "≤ 50 %", "3 / 1.5", "2.00 ± 0.20 (2)", "1.50 to 2.50"]]
+    assert table.to_numpy().tolist() == [
+        ["p / r", "≤ 50 %", "3 / 1.5", "2.00 ± 0.20 (2)", "1.50 to 2.50"],
+        ["p / r", "≤ 20 %", "– / 9", "> 8.89 (1)", "8.89 to ∞"],
+    ]
 
 
 def test_gradients_are_told_as_factors():
@@ -98,8 +134,8 @@ def test_gradients_are_told_as_factors():
 
 def test_the_training_error_as_tested_stands_beside_the_running_one_where_probe_measured_it():
     results = pd.DataFrame({"variant": ["a"], "train_error": [10.0], "test_error": [12.0]})
-    results = results.assign(test_error_spread=np.nan, loss_jump=0.0123)
-    assert tables.stability_table(results).iloc[0].tolist() == ["a", "10.00", "12.00", "–", "0.012"]
+    results = results.assign(instability=0.0123)
+    assert tables.stability_table(results).iloc[0].tolist() == ["a", "10.00", "12.00", "0.012"]
     shown = tables.stability_table(results.assign(train_error_eval=8.5))
     assert shown["training error %, as tested"].tolist() == ["8.50"]
 
