@@ -82,7 +82,7 @@ def test_repro_makes_every_result_and_then_has_nothing_to_do(reproduced):
     assert aggregated["resnet8"]["test_error"] == round(evaluated["test_error"], 4)
     assert {path.name for path in (reproduced / "reports").iterdir()} == {
         "CHECKLIST.md", "claims.csv", "confusion.csv", "convergence.csv", "curves.csv", "figures", "gains.csv",
-        "gradients.csv", "metrics.json", "report.html", "responses.csv", "results.csv", "results.md", "runs",
+        "gradients.csv", "initial", "metrics.json", "report.html", "responses.csv", "results.csv", "results.md", "runs",
     }  # fmt: skip
     assert "Data and pipelines are up to date" in sh(reproduced, "dvc repro")
     assert not sh(reproduced, "git status --porcelain")
