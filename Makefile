@@ -1,4 +1,4 @@
-# Each command sets up what it needs: a .venv with requirements.txt, made anew when that file changes.
+# Each command sets up what it needs: a .venv with the locked requirements, made anew when these change.
 # `make PYTHON=python3.12 test` takes another interpreter (3.11 or newer).
 PYTHON ?= python3
 VENV := .venv
@@ -7,29 +7,35 @@ BASE ?= main
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 SMOKE := -S dataset=synthetic -S train_size=2000 -S val_size=0 -S epochs=2 -S warmup_epochs=0 -S 'seeds=[0]'
 
-.PHONY: help setup repro study smoke report unchanged check test
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+.PHONY: help setup lock repro study smoke report unchanged record check test
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
 
-setup: $(VENV)/ready ## make .venv and install requirements.txt
-$(VENV)/ready: requirements.txt
+setup: $(VENV)/ready ## make .venv and install requirements.txt and requirements-dev.txt
+$(VENV)/ready: requirements.txt requirements-dev.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=..." if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv --clear $(VENV)
-	pip install --quiet --disable-pip-version-check -r requirements.txt
-	python -m pipeline.offline_plots
+	pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r requirements-dev.txt
+	python -m pipeline.tools.offline_plots
 	touch $@
 
+lock: ## write requirements.txt and requirements-dev.txt, with hashes, from what the .in files name; needs uv
+	$(LOCK) requirements.in --output-file requirements.txt
+	$(LOCK) requirements-dev.in --output-file requirements-dev.txt
+
 repro: setup ## reproduce every result that is out of date, as many runs at once as there are cores or GPUs; JOBS=1: one
-	$(if $(filter-out 1,$(JOBS)),python -m pipeline.jobs $(JOBS))
+	$(if $(filter-out 1,$(JOBS)),python -m pipeline.tools.jobs $(JOBS))
 	dvc repro
-	python -m pipeline.readme
+	python -m pipeline.tools.readme
 
 study: setup ## reproduce one of the other studies: make study NAME=resnet18, make study NAME=transfer
-	$(if $(wildcard studies/$(NAME)/dvc.yaml),,$(error NAME is "$(NAME)"; legal are $(notdir $(wildcard studies/*))))
+	$(if $(wildcard studies/$(NAME)/dvc.yaml),,$(error NAME is "$(NAME)"; allowed: $(notdir $(wildcard studies/*))))
 	dvc repro studies/$(NAME)/dvc.yaml
-	python -m pipeline.readme
+	python -m pipeline.tools.readme
 
-smoke: setup ## the whole pipeline on generated images, in a minute or two, apart from the workspace
+smoke: setup ## the whole pipeline on generated images, in a few minutes, apart from the workspace
 	dvc exp run --temp --force --name smoke $(SMOKE)
 	@mkdir -p .scratch
 	@git show $$(git for-each-ref --count=1 --sort=-creatordate --format='%(objectname)' 'refs/exps/*/*/smoke'):reports/report.html \
@@ -39,16 +45,19 @@ smoke: setup ## the whole pipeline on generated images, in a minute or two, apar
 
 report: setup ## rebuild tables, figures and report from the runs in git, without data
 	dvc repro --allow-missing --force --downstream aggregate $(patsubst %claims.yaml,%dvc.yaml:aggregate,$(wildcard studies/*/claims.yaml))
-	python -m pipeline.readme
+	python -m pipeline.tools.readme
 
 unchanged: setup ## does the working tree train to the same bits as BASE (main)?
-	python -m pipeline.unchanged $(BASE)
+	python -m pipeline.tools.same_bits $(BASE)
+
+record: unchanged ## after such an edit, record the new code in dvc.lock; needs no data and no weights
+	python -m pipeline.tools.record
 
 check: setup ## does dvc.lock match code, parameters and reports?
-	python -m pipeline.check
+	python -m pipeline.tools.check
 
 test: setup ## everything that CI tests
 	ruff check .
 	ruff format --check .
-	python -m pipeline.check
-	pytest --numprocesses auto --dist loadfile
+	python -m pipeline.tools.check
+	pytest -m "slow or not slow"

@@ -13,12 +13,13 @@ import pandas as pd
 import torch
 from ruamel.yaml import YAML
 
-from pipeline import device, synthetic
-from pipeline.catalogue import DataSet
-from pipeline.device import Compute
-from pipeline.readme import insert
+from pipeline.acquire import synthetic
+from pipeline.analysis.tables import pipes
+from pipeline.compute import device
+from pipeline.compute.device import Compute
+from pipeline.settings.datasets import DataSet
 from pipeline.stage import StageError, write
-from pipeline.tables import pipes
+from pipeline.tools.readme import insert
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "benchmarks"
@@ -103,4 +104,4 @@ def publish(name: str, table: pd.DataFrame, note: str, folder: Path) -> None:
     print(text)
     readme = folder / "README.md"
     if readme.exists():
-        write(readme, insert(readme.read_text(), text, f"<!-- {name} -->", f"<!-- end of {name} -->"))
+        write(readme, insert(readme.read_text(), text, f"<!-- {name} -->", f"<!-- end of {name} -->", readme))

@@ -1,7 +1,7 @@
 """A conventional training loop, written for comparison: a DataLoader, torchvision's transforms on each image, fp32.
 
-It is what most tutorials show, and does the same work per epoch as pipeline/engine.py: the same network, augmentation
-and optimiser, loss and error kept.
+It is what most tutorials show, and does the same work per epoch as pipeline/training/trainer.py: the same network,
+augmentation and optimiser, loss and error kept.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from pipeline.params import Params
+from pipeline.settings.params import Params
 
 
 class AugmentedImages(Dataset):

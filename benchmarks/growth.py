@@ -19,7 +19,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from benchmarks import common
-from pipeline import device, figures, params, stage
+from pipeline import stage
+from pipeline.compute import device
+from pipeline.reporting import figures
+from pipeline.settings import params
 
 EPOCHS, DEPTHS, SEEDS = (1, 2, 4), (20, 32, 44, 56, 110), (1, 2, 4)
 ONE, TWO = "seeds, one at a time", "seeds, two at once"
@@ -68,7 +71,7 @@ def measure(against: str, value: int, train_size: int, layers: int) -> common.Co
         if against in (ONE, TWO):
             changes |= {"dataset": "synthetic", "train_size": 2_000, "seeds": list(range(value))}
             common.workspace(folder, **changes, threads=1 if against == TWO else 2)
-            jobs = f"{sys.executable} -m pipeline.jobs 2 && " if against == TWO else ""
+            jobs = f"{sys.executable} -m pipeline.tools.jobs 2 && " if against == TWO else ""
             pipeline = f"rm -rf reports/runs dvc.lock && {jobs}{sys.executable} -m dvc repro"
             return common.run(["bash", "-c", pipeline], folder)
         common.workspace(folder, **changes, train_size=train_size)

@@ -17,7 +17,9 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks import common
-from pipeline import device, params, stage
+from pipeline import stage
+from pipeline.compute import device
+from pipeline.settings import params
 from pipeline.stage import StageError
 
 TABLES = ("aggregate", "report")
@@ -43,6 +45,8 @@ def main() -> None:
             ]
             rows.append(row("download, from a folder", fetched))
         for name in args.networks:
+            untrained = [common.run(common.module("initial", name), folder) for _ in range(args.rounds)]
+            rows.append(row(f"initial {name}", untrained))
             trained = common.run(common.module("train", name, 0), folder)
             rows.append(row(f"train {name}, one epoch", [trained], trained.first))
             for reader in ("evaluate", "probe"):

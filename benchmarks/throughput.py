@@ -20,13 +20,17 @@ import torch.nn.functional as F
 
 from benchmarks import common
 from benchmarks.conventional import AugmentedImages, Loop
-from pipeline import dataset, device, networks, params, stage, train
-from pipeline.dataset import Images
-from pipeline.device import Compute
-from pipeline.distributed import World
-from pipeline.graph import capture
-from pipeline.params import Params
-from pipeline.prediction import Inputs, Scorer
+from pipeline import stage, train
+from pipeline.compute import device
+from pipeline.compute.cuda_graph import capture
+from pipeline.compute.device import Compute
+from pipeline.compute.distributed import World
+from pipeline.compute.inference import Inputs, Scorer
+from pipeline.data import loading
+from pipeline.data.loading import Images
+from pipeline.networks.network import Network, build
+from pipeline.settings import params
+from pipeline.settings.params import Params
 
 MEAN, STD = [0.49, 0.48, 0.45], [0.25, 0.24, 0.26]
 TRAIN, TEST = 50_000, 10_000  # images
@@ -83,18 +87,18 @@ class Bench:
         """How many images a round is."""
         return self.steps * self.settings.batch_size
 
-    def network(self) -> networks.Network:
-        return networks.build(self.settings.network(self.name), 0).to(self.compute.device)
+    def network(self) -> Network:
+        return build(self.settings.network(self.name), 0).to(self.compute.device)
 
     def ours(self, compute: Compute) -> Round:
-        """pipeline/engine.py: an epoch's randomness drawn, its first batches trained on, loss and error read."""
+        """pipeline/training/trainer.py: an epoch's randomness drawn, first batches trained on, loss and error read."""
         trainer = train.make_trainer(self.network(), self.data, self.inputs, compute, self.settings, World())
         trainer.sizes = lambda: [self.settings.batch_size] * self.steps
         epochs = iter(range(10**9))
 
         def run() -> None:
             given = len(self.data), self.settings.crop_padding, self.settings.horizontal_flip
-            trainer.epoch(dataset.draw(0, next(epochs), *given), 0.1)
+            trainer.epoch(loading.draw(0, next(epochs), *given), 0.1)
 
         return run
 

@@ -5,7 +5,7 @@
 
 Writes reports/{results.csv, claims.csv, results.md, metrics.json, curves.csv, confusion.csv, gains.csv,
 convergence.csv} and, if a claim asks for what probe measured, reports/{gradients.csv, responses.csv}. Test errors are
-those of the last epoch, in percent; the best epoch stands beside for comparison only, since choosing it would be
+those of the last epoch, in percent; the best epoch is beside them for comparison only, since choosing it would be
 selection on the test set. A run of the grid that is missing, or was trained on another schedule, is an error that names
 it. 1.5 s.
 """
@@ -16,10 +16,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline import claims, grid, pairs, params, published, stage, statistics, verdicts
-from pipeline.grid import Grid
-from pipeline.measures import FIXED_ERRORS, MEASURES
-from pipeline.tables import markdown, tallies
+from pipeline import stage
+from pipeline.analysis import claims, grid, intervals, pairs, published, verdicts
+from pipeline.analysis.grid import Grid
+from pipeline.analysis.measures import FIXED_ERRORS, MEASURES
+from pipeline.analysis.tables import markdown, tallies
+from pipeline.settings import params
 
 CLAIMS = Path("data/claims.yaml")
 REPORTS = Path("reports")
@@ -79,7 +81,7 @@ def tabulate(runs: Grid, known: pd.DataFrame) -> pd.DataFrame:
         row = {"variant": variant, "net": net, "depth": arch.layers, "shortcut": arch.shortcut}
         row |= {"parameters": group["parameters"].iloc[0], "runs": len(group), "diverged": group["diverged"].sum()}
         row |= {"test_error": error, "test_error_sd": group["test_error"].std()}
-        row["test_error_se"] = statistics.binomial_error(error, images)  # of one run on these images
+        row["test_error_se"] = intervals.binomial_error(error, images)  # of one run on these images
         keys = ["train_error", "train_loss", "best_epoch", "best_test_error", *(f"epochs_to_{e}" for e in FIXED_ERRORS)]
         keys += ["instability", "confidence", "calibration_error"]
         probed = [name for name, measure in MEASURES.items() if measure.probed]

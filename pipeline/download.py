@@ -5,14 +5,17 @@
 
 $CIFAR10_SOURCE says where the same bytes are: a mirror's URL, an archive, or a folder of .bin files. It cannot change
 what is accepted: the official files, by the sha256 of their content. So the output is the same, to DVC's hash of it,
-whichever way they came. The archive has 170 MB. data/cifar10/provenance.json tells which bytes these are. With
+whichever way they came. The archive has 170 MB. data/cifar10/provenance.json says which bytes these are. With
 `dataset: synthetic` a small set is generated instead.
 """
 
 from pathlib import Path
 
-from pipeline import params, records, sources, stage, synthetic
-from pipeline.catalogue import DATASETS
+from pipeline import stage
+from pipeline.acquire import fetching, synthetic
+from pipeline.data import cifar10
+from pipeline.settings import params
+from pipeline.settings.datasets import DATASETS
 from pipeline.stage import StageError
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
@@ -27,16 +30,16 @@ IDENTITY = {  # bytes of provenance.json, and so of DVC's hash: never to be rewo
 def main() -> None:
     settings = params.load()
     sizes = DATASETS[settings.dataset]
-    if sizes.files != records.FILES:
-        raise StageError(f"dataset is {settings.dataset}; legal here are cifar10 and synthetic")
-    with sources.replaced(stage.DATA) as folder:
+    if sizes.files != cifar10.FILES:
+        raise StageError(f"dataset is {settings.dataset}; allowed here: cifar10 and synthetic")
+    with fetching.replaced(stage.DATA) as folder:
         if settings.dataset == "synthetic":
             synthetic.write_set(folder)
         else:
-            fetch(sources.located("CIFAR10_SOURCE", URL), folder)
-        for name in records.FILES:
-            records.read(folder / name, records.records_per_file(name, sizes))
-        identity, sha256 = IDENTITY[settings.dataset], records.content_sha256(folder)
+            fetch(fetching.located("CIFAR10_SOURCE", URL), folder)
+        for name in cifar10.FILES:
+            cifar10.read(folder / name, cifar10.records_per_file(name, sizes))
+        identity, sha256 = IDENTITY[settings.dataset], cifar10.content_sha256(folder)
         stage.write_json(
             folder / "provenance.json", {"dataset": settings.dataset, "identity": identity, "content_sha256": sha256}
         )
@@ -48,11 +51,11 @@ def fetch(source: str, folder: Path) -> None:
 
     Raises StageError if the source cannot be had, or its bytes are not the official ones.
     """
-    sources.collect(source, records.FILES, folder, "CIFAR10_SOURCE")
-    sha256 = records.content_sha256(folder)
+    fetching.collect(source, cifar10.FILES, folder, "CIFAR10_SOURCE")
+    sha256 = cifar10.content_sha256(folder)
     if sha256 != OFFICIAL_SHA256:
         raise StageError(
-            f"{source} does not hold the official CIFAR-10 (the content's sha256 is {sha256}); legal are its binary "
+            f"{source} does not hold the official CIFAR-10 (the content's sha256 is {sha256}); allowed: its binary "
             f"archive (md5 {ARCHIVE_MD5}), or the six .bin files of that"
         )
 

@@ -24,16 +24,22 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from pipeline import dataset, device, evaluate_foreign, networks, params, prediction, stage
-from pipeline.catalogue import DATASETS
-from pipeline.prediction import Inputs
+from pipeline import stage
+from pipeline.compute import device, inference
+from pipeline.compute.inference import Inputs
+from pipeline.data import loading
+from pipeline.foreign import scoring
+from pipeline.networks.network import Network, parameter_count
+from pipeline.networks.weights import load_weights
+from pipeline.settings import params
+from pipeline.settings.datasets import DATASETS
 from pipeline.stage import WEIGHTS, Run, StageError
 
 
 def main() -> None:
-    args = evaluate_foreign.arguments(__doc__)
+    args = scoring.arguments(__doc__)
     if args.weights:
-        evaluate_foreign.main(args)
+        scoring.main(args)
     else:
         evaluate(stage.arguments(__doc__))
 
@@ -42,12 +48,12 @@ def evaluate(run: Run) -> None:
     """Write what the network of `run` makes of the test images."""
     settings = params.load()
     compute = device.prepare(settings, "fp32")
-    network = networks.Network(settings.network(run.variant))
-    mean, std = networks.load_weights(network, stage.MODELS / run.name / WEIGHTS)
+    network = Network(settings.network(run.variant))
+    mean, std = load_weights(network, stage.MODELS / run.name / WEIGHTS)
     network = network.to(compute.device, memory_format=torch.channels_last)
-    test = dataset.load(run.data, settings.dataset, run.seed)[1].to(compute.device)
-    logits = prediction.predict(network, test.images, Inputs.of(mean, std, compute.device), compute)
-    loss, error = prediction.score(logits, test.labels)
+    test = loading.load(run.data, settings.dataset, run.seed)[1].to(compute.device)
+    logits = inference.predict(network, test.images, Inputs.of(mean, std, compute.device), compute)
+    loss, error = inference.score(logits, test.labels)
 
     confidence, chosen = logits.double().softmax(1).max(1)
     correct = chosen == test.labels
@@ -58,8 +64,8 @@ def evaluate(run: Run) -> None:
     metrics = {
         "test_error": round(error, 6),
         "test_loss": number(loss),
-        "diverged": prediction.diverged(history["train_loss"].iloc[-1]),
-        "parameters": networks.parameter_count(network),
+        "diverged": inference.diverged(history["train_loss"].iloc[-1]),
+        "parameters": parameter_count(network),
         "test_images": len(test),
         "confidence": number(100 * confidence.mean().item()),
         "calibration_error": number(calibration_error(confidence, correct)),

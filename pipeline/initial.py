@@ -14,9 +14,13 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from pipeline import dataset, device, networks, params, probe, stage
-from pipeline.dataset import Images
-from pipeline.prediction import Inputs
+from pipeline import probe, stage
+from pipeline.compute import device
+from pipeline.compute.inference import Inputs
+from pipeline.data import loading
+from pipeline.data.loading import Images
+from pipeline.networks.network import build
+from pipeline.settings import params
 
 SEEDS = range(8)
 
@@ -29,19 +33,19 @@ def main() -> None:
     settings = params.load()
     arch = settings.network(args.variant)
     compute = device.prepare(settings, "fp32")
-    train, _ = dataset.load(args.data, settings.dataset, 0)
-    train, _ = dataset.split(train, settings.train_size, settings.val_size)
-    inputs = Inputs.of(*dataset.statistics(train.images), compute.device)
+    train, _ = loading.load(args.data, settings.dataset, 0)
+    train, _ = loading.split(train, settings.train_size, settings.val_size)
+    inputs = Inputs.of(*loading.statistics(train.images), compute.device)
     few = Images(train.images[: probe.IMAGES], train.labels[: probe.IMAGES]).to(compute.device)
     rows = []
     for seed in SEEDS:
-        network = networks.build(arch, seed).to(compute.device, memory_format=torch.channels_last).train()
+        network = build(arch, seed).to(compute.device, memory_format=torch.channels_last).train()
         found = probe.gradients(network, few, inputs)
         rows.append({"seed": seed, "gradient_reach": probe.reach(found, probe.middle(network)), "images": len(few)})
     table = pd.DataFrame(rows)
     stage.write(stage.INITIAL / f"{args.variant}.csv", table.to_csv(index=False, float_format="%.6g"))
     mean = table["gradient_reach"].mean()
-    print(f"{args.variant}: early less late gradient {mean:+.2f} decades, mean of {len(table)} seeds")
+    print(f"{args.variant}: early minus late gradient {mean:+.2f} decades, mean of {len(table)} seeds")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ and state (initial, trained) with the number of images, and probe.json:
 
     train_error_eval        error in percent on all training images as it is tested: not augmented, batch norm with its
                             running statistics (the history's training error is a running one, on augmented images)
-    gradient_reach_initial  mean log10 of the gradient norm over the first third of the 3x3 layers less that over the
+    gradient_reach_initial  mean log10 of the gradient norm over the first third of the 3x3 layers minus that over the
     gradient_reach          last third, in decades, before training and after it
     response_std            mean over 3x3 layers, after training
     identity_deviation      by how much a trained block whose residual branch is set to zero differs at most from the
@@ -29,10 +29,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline import dataset, device, networks, params, prediction, stage
-from pipeline.blocks import Block
-from pipeline.dataset import Images
-from pipeline.prediction import Inputs
+from pipeline import stage
+from pipeline.compute import device, inference
+from pipeline.compute.inference import Inputs
+from pipeline.data import loading
+from pipeline.data.loading import Images
+from pipeline.networks.blocks import Block
+from pipeline.networks.network import Network, build
+from pipeline.networks.weights import load_weights
+from pipeline.settings import params
 from pipeline.stage import WEIGHTS
 
 IMAGES = 500  # on which gradients and responses are taken
@@ -44,19 +49,19 @@ def main() -> None:
     settings = params.load()
     compute = device.prepare(settings, "fp32")
     arch = settings.network(run.variant)
-    train, _ = dataset.load(run.data, settings.dataset, run.seed)
-    train, _ = dataset.split(train, settings.train_size, settings.val_size)
+    train, _ = loading.load(run.data, settings.dataset, run.seed)
+    train, _ = loading.split(train, settings.train_size, settings.val_size)
     train = train.to(compute.device)
-    trained = networks.Network(arch)
-    mean, std = networks.load_weights(trained, stage.MODELS / run.name / WEIGHTS)
+    trained = Network(arch)
+    mean, std = load_weights(trained, stage.MODELS / run.name / WEIGHTS)
     inputs = Inputs.of(mean, std, compute.device)
-    states = {"initial": networks.build(arch, run.seed), "trained": trained}
+    states = {"initial": build(arch, run.seed), "trained": trained}
     states = {when: network.to(compute.device, memory_format=torch.channels_last) for when, network in states.items()}
     few = train[torch.arange(min(IMAGES, len(train)), device=compute.device)]
 
     rows = {name: every(work, states, few, inputs) for name, work in WORK.items()}
-    logits = prediction.predict(trained, train.images, inputs, compute)
-    summary = {"train_error_eval": prediction.score(logits, train.labels)[1]} | summarise(**rows)
+    logits = inference.predict(trained, train.images, inputs, compute)
+    summary = {"train_error_eval": inference.score(logits, train.labels)[1]} | summarise(**rows)
     summary["identity_deviation"] = identity_deviation(trained, few, inputs)
     folder = stage.RUNS / run.name
     for name, table in rows.items():

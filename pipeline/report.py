@@ -3,9 +3,9 @@
     python -m pipeline.report
     python -m pipeline.report report.ipynb
 
-The notebook is pipeline/report.ipynb, study A's, unless another is named; its title is in its metadata. Writes
-reports/report.html, reports/figures/*.png and reports/CHECKLIST.md, the reproducibility checklist that
-pipeline/checklist.py answers: the same bytes from the same inputs. 10 s.
+The notebook is pipeline/reporting/report.ipynb, study A's, unless another is named; its title is in its metadata.
+Writes reports/report.html, reports/figures/*.png and reports/CHECKLIST.md, the reproducibility checklist that
+pipeline/reporting/checklist.py answers: the same bytes from the same inputs. 10 s.
 """
 
 import argparse
@@ -20,11 +20,12 @@ import papermill
 from nbconvert import HTMLExporter
 from papermill.exceptions import PapermillExecutionError
 
-from pipeline import checklist, stage
+from pipeline import stage
+from pipeline.reporting import checklist
 from pipeline.stage import StageError
 
-NOTEBOOK = Path(__file__).with_name("report.ipynb")
-STYLESHEET = Path(__file__).with_name("report.css")
+NOTEBOOK = stage.PACKAGE / "reporting/report.ipynb"
+STYLESHEET = stage.PACKAGE / "reporting/report.css"
 REPORTS = Path("reports")
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -47,7 +48,9 @@ PAGE = """<!DOCTYPE html>
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("notebook", type=Path, nargs="?", default=NOTEBOOK, help="pipeline/report.ipynb, if not given")
+    parser.add_argument(
+        "notebook", type=Path, nargs="?", default=NOTEBOOK, help="pipeline/reporting/report.ipynb, if not given"
+    )
     path = parser.parse_args().notebook
     with tempfile.TemporaryDirectory() as temporary:
         figures = Path(temporary) / "figures"

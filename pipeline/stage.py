@@ -1,4 +1,4 @@
-"""What every stage does alike: end with one sentence instead of a traceback, and write files whole or not at all."""
+"""What all stages share: they end with one sentence instead of a traceback, and write files whole or not at all."""
 
 import argparse
 import errno
@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+PACKAGE = Path(__file__).resolve().parent
+TOP = PACKAGE.parent  # of the repository
 DATA = Path("data/cifar10")
 MODELS = Path("data/models")  # a folder a run: <variant>-<seed>
 STARTS = Path("data/starts")  # a folder a variant: the weights that its runs begin with
@@ -19,7 +21,7 @@ INITIAL = Path("reports/initial")  # a file a variant: of networks before traini
 
 
 class StageError(Exception):
-    """A mistake of the user or of the machine, told in one sentence that names what is wrong and what is legal."""
+    """A mistake of the user or of the machine, as one sentence that says what is wrong and what is allowed."""
 
 
 def run(main: Callable[[], None]) -> None:
@@ -39,7 +41,7 @@ def run(main: Callable[[], None]) -> None:
 
 
 class Run(NamedTuple):
-    """What a stage that works on one run is told: which one, and the folder with the data set."""
+    """What a stage that works on one run is given: which one, and the folder with the data set."""
 
     variant: str
     seed: int

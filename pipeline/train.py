@@ -15,15 +15,20 @@ from typing import Any
 import pandas as pd
 import torch
 
-from pipeline import dataset, device, distributed, networks, params, records, stage
-from pipeline.catalogue import DATASETS
-from pipeline.checkpoint import Scratch, code
-from pipeline.dataset import Images
-from pipeline.distributed import World
-from pipeline.engine import Trainer
-from pipeline.fit import fit
-from pipeline.prediction import Inputs, Scorer
+from pipeline import stage
+from pipeline.compute import device, distributed
+from pipeline.compute.distributed import World
+from pipeline.compute.inference import Inputs, Scorer
+from pipeline.data import cifar10, loading
+from pipeline.data.loading import Images
+from pipeline.networks.network import Network, build
+from pipeline.networks.weights import load_weights, save_weights
+from pipeline.settings import params
+from pipeline.settings.datasets import DATASETS
 from pipeline.stage import WEIGHTS, Run, StageError
+from pipeline.training.checkpoint import Scratch, code
+from pipeline.training.loop import fit
+from pipeline.training.trainer import Trainer
 
 
 def main() -> None:
@@ -34,16 +39,16 @@ def main() -> None:
     with distributed.world(compute.device) as world:
         if world.size != settings.processes:
             raise StageError(
-                f"processes is {settings.processes} in params.yaml; legal is what was started, {world.size}"
+                f"processes is {settings.processes} in params.yaml; allowed: what was started, {world.size}"
             )
-        train, test = dataset.load(run.data, settings.dataset, run.seed)
-        train, val = dataset.split(train, settings.train_size, settings.val_size)
+        train, test = loading.load(run.data, settings.dataset, run.seed)
+        train, val = loading.split(train, settings.train_size, settings.val_size)
         norm_layer = world.norm_layer(settings.sync_batchnorm, compute.device)
-        network = networks.build(arch, run.seed, norm_layer).to(compute.device)
+        network = build(arch, run.seed, norm_layer).to(compute.device)
         if arch.start == "random":
-            mean, std = dataset.statistics(train.images)
+            mean, std = loading.statistics(train.images)
         else:  # what it was trained with stays
-            mean, std = networks.load_weights(network, stage.STARTS / run.variant / WEIGHTS, classifier=False)
+            mean, std = load_weights(network, stage.STARTS / run.variant / WEIGHTS, classifier=False)
         inputs = Inputs.of(mean, std, compute.device)
         trainer = make_trainer(network, train, inputs, compute, settings, world)
 
@@ -59,7 +64,7 @@ def main() -> None:
             progress = fit(trainer, settings, run.seed, scorers, scratch, device.environment(compute, world.size))
             if world.first:
                 model = stage.MODELS / run.name
-                networks.save_weights(network.state_dict(), model / WEIGHTS, mean, std)
+                save_weights(network.state_dict(), model / WEIGHTS, mean, std)
                 stage.write(model / "history.csv", pd.DataFrame(progress.history).to_csv(index=False, na_rep="nan"))
                 stage.write_json(stage.RUNS / run.name / "environment.json", {"sessions": progress.sessions})
                 scratch.remove()
@@ -73,14 +78,14 @@ def facts(run: Run, settings: params.Params, compute: device.Compute, world: Wor
     arch = settings.network(run.variant)
     found = {"variant": run.variant, "seed": run.seed, "arch": arch.model_dump()}
     found["params"] = settings.model_dump(exclude={"seeds", "variants", "arch"})
-    found["data"] = records.content_sha256(run.data, DATASETS[settings.dataset].files)
+    found["data"] = cifar10.content_sha256(run.data, DATASETS[settings.dataset].files)
     if arch.start != "random":
-        found["start"] = records.content_sha256(stage.STARTS / run.variant, [WEIGHTS])
+        found["start"] = cifar10.content_sha256(stage.STARTS / run.variant, [WEIGHTS])
     return found | device.deciding(compute, world.size) | {"code": code()}
 
 
 def make_trainer(
-    network: networks.Network,
+    network: Network,
     train: Images,
     inputs: Inputs,
     compute: device.Compute,
@@ -100,7 +105,7 @@ def make_trainer(
         fused=True,  # the one that takes a rate which lies on the device
     )
     train = train.to(compute.device)
-    padded = dataset.pad(train.images, settings.crop_padding)
+    padded = loading.pad(train.images, settings.crop_padding)
     trainer = Trainer(
         network,
         optimiser,
@@ -116,7 +121,7 @@ def make_trainer(
     smallest = min(trainer.sizes())
     if smallest < world.size:
         raise StageError(
-            f"a batch of {smallest} images is too small for {world.size} processes; legal are up to {smallest}"
+            f"a batch of {smallest} images is too small for {world.size} processes; allowed: up to {smallest}"
         )
     return trainer
 

@@ -1,36 +1,50 @@
-"""What tests share: small parameters, a workspace with generated data, and stages run in processes of their own.
+"""What tests share: small parameters, a workspace with generated data, stages, and a pipeline that has run once.
 
-pytest                    # all
-pytest -m "not slow"      # without the whole pipelines
+pytest            # the fast part
+make test         # all, whole pipelines and the report in a browser included
 """
 
+import contextlib
 import copy
+import importlib
+import io
 import json
 import os
-import re
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
+os.environ["OMP_NUM_THREADS"] = "1"  # pytest's workers, and what they start, share the cores
+
+import dvc.stage.run
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from dvc.repo import Repo
+from filelock import FileLock
 from ruamel.yaml import YAML
 
-from pipeline import dataset, device, evaluate, networks, params, synthetic, train
-from pipeline.catalogue import DATASETS
-from pipeline.checklist_facts import Facts
-from pipeline.distributed import World
-from pipeline.engine import Trainer
-from pipeline.grid import Grid
-from pipeline.params import Params
-from pipeline.prediction import Inputs
-from pipeline.study import Study
+from pipeline import evaluate, stage, train
+from pipeline.acquire import synthetic
+from pipeline.analysis.grid import Grid
+from pipeline.compute import device
+from pipeline.compute.distributed import World
+from pipeline.compute.inference import Inputs
+from pipeline.data import loading
+from pipeline.networks.network import build
+from pipeline.reporting.checklist import Facts
+from pipeline.reporting.study import Study
+from pipeline.settings import params
+from pipeline.settings.datasets import DATASETS
+from pipeline.settings.params import Params
+from pipeline.training.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = {
@@ -61,7 +75,7 @@ ENVIRONMENT = {key: value for key, value in os.environ.items() if key not in ("C
 
 
 def pytest_configure() -> None:
-    """Ctrl-C works in what tests start, also where pytest itself was started in the background and ignores it."""
+    """A Ctrl-C that works in what tests start, also where pytest itself ignores it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -139,11 +153,11 @@ def workspace(tmp_path: Path, committed: dict, generated: Path, monkeypatch: pyt
 def make(settings: Params, folder: Path, variant: str = "resnet8", seed: int = 0, world: World = World()) -> Trainer:  # noqa: B008
     """A trainer on the data in `folder`: what train's main sets up."""
     compute = device.prepare(settings, settings.precision)
-    images, _ = dataset.split(dataset.load(folder, settings.dataset, seed)[0], settings.train_size, settings.val_size)
-    inputs = Inputs.of(*dataset.statistics(images.images), compute.device)
-    network = networks.build(
-        settings.network(variant), seed, world.norm_layer(settings.sync_batchnorm, compute.device)
-    ).to(compute.device)
+    images, _ = loading.split(loading.load(folder, settings.dataset, seed)[0], settings.train_size, settings.val_size)
+    inputs = Inputs.of(*loading.statistics(images.images), compute.device)
+    network = build(settings.network(variant), seed, world.norm_layer(settings.sync_batchnorm, compute.device)).to(
+        compute.device
+    )
     return train.make_trainer(network, images, inputs, compute, settings, world)
 
 
@@ -214,8 +228,28 @@ def command(module: str, *args: object) -> list[str]:
 
 
 def run(module: str, *args: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a stage in the current folder as its command line would, but in this process, which takes a fraction."""
+    main = importlib.import_module(f"pipeline.{module}").main
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    terminated = signal.getsignal(signal.SIGTERM)
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", [module, *map(str, args)])
+        for name, value in ({"PYTHONPATH": str(ROOT)} | environment).items():
+            patch.setenv(name, value)
+        try:
+            stage.run(main)
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+            if isinstance(end.code, str):
+                print(end.code, file=sys.stderr)
+        finally:
+            signal.signal(signal.SIGTERM, terminated)
+    return subprocess.CompletedProcess(module, code, out.getvalue(), err.getvalue())
+
+
+def run_process(module: str, *args: object) -> subprocess.CompletedProcess[str]:
     """Run a stage in the current folder with the repository's code, in a process of its own."""
-    env = os.environ | {"PYTHONPATH": str(ROOT)} | environment
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.run(command(module, *args), env=env, capture_output=True, text=True, timeout=300)
 
 
@@ -237,6 +271,36 @@ def sh(folder: Path, command: str, code: int | None = 0, **environment: str) -> 
     return output
 
 
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """DVC's own warnings are not ours to fail for."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def repro(folder: Path, *targets: str) -> list[str]:
+    """`dvc repro` of `targets` in `folder`, its stages called in this process; the addresses of those that ran.
+
+    For many short stages, of which each would import torch anew. Not so report: it asks where its code lies.
+    """
+    start = dvc.stage.run._run
+
+    def call(executable: str, command: str, cwd: str, **kwargs: object) -> None:
+        if "pipeline.report" in command:
+            return start(executable, command, cwd=cwd, **kwargs)
+        words = [word for word in shlex.split(command) if not word.startswith("PYTHONPATH=")]
+        assert words[:2] == ["python", "-m"], command
+        with contextlib.chdir(cwd):
+            result = run(words[2].removeprefix("pipeline."), *words[3:], DVC_ROOT=str(folder))
+        assert result.returncode == 0, f"{command}: {result.stderr}"
+        return None
+
+    with pytest.MonkeyPatch.context() as patch, quiet(), contextlib.chdir(folder), Repo() as repo:
+        patch.setattr(dvc.stage.run, "_run", call)
+        return [stage.addressing for stage in repo.reproduce(list(targets))]
+
+
 def clone(folder: Path, studies: bool = False, **changes: object) -> Path:
     """A clone of the working tree as it is, with small parameters, committed on main; of study A alone, or of all."""
     files = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True).splitlines()
@@ -247,8 +311,7 @@ def clone(folder: Path, studies: bool = False, **changes: object) -> Path:
     change_params(folder, **(SMALL | changes))
     if not studies:
         shutil.rmtree(folder / "studies")
-        text = (folder / "README.md").read_text()
-        (folder / "README.md").write_text(re.sub(r"## Two more studies.*?(?=## Less or more)", "", text, flags=re.S))
+        (folder / "docs/studies.md").unlink()  # it shows their results
     sh(folder, "git init -q -b main && git config user.name Tester && git config user.email tester@example.org")
     commit(folder, "Start")
     return folder
@@ -256,6 +319,34 @@ def clone(folder: Path, studies: bool = False, **changes: object) -> Path:
 
 def commit(folder: Path, message: str) -> None:
     sh(folder, f"git add -A && git commit -q -m '{message}'")
+
+
+@pytest.fixture(scope="session")
+def reproduced_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone of study A in which `dvc repro` has run and its results are committed. To be copied, not changed.
+
+    All of pytest's workers share it: the first that asks makes it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder, done = base / "reproduced", base / "reproduced.done"
+    with FileLock(base / "reproduced.lock"):
+        if not done.exists():
+            folder.mkdir()
+            clone(folder)
+            shutil.rmtree(folder / "reports")
+            (folder / "dvc.lock").unlink()
+            sh(folder, "dvc repro")
+            commit(folder, "Results")
+            done.touch()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def reproduced(reproduced_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of `reproduced_once`, with its cache, for the tests of a module."""
+    return shutil.copytree(reproduced_once, tmp_path_factory.mktemp("copy") / "reproduced")
 
 
 def working_in(folder: Path) -> list[int]:

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from conftest import change_params, refused, run, write_run
 
-from pipeline.schedule import learning_rate
+from pipeline.analysis import intervals
+from pipeline.settings.schedule import learning_rate
 
 ERRORS = {  # test error by epoch
     "plain20-0": [60.0, 30.0, 20.0],
@@ -23,8 +24,9 @@ ERRORS = {  # test error by epoch
 
 
 @pytest.fixture
-def grid(workspace: Path, committed: dict, settings) -> Path:
+def grid(workspace: Path, committed: dict, settings, monkeypatch) -> Path:
     """A workspace with the runs of ERRORS, made up."""
+    monkeypatch.setattr(intervals, "RESAMPLES", 20_000)
     networks = {"variants": committed["variants"], "arch": committed["arch"]}
     change_params(workspace, dataset="cifar10", precision="auto", seeds=[0, 1], **networks)
     (workspace / "reports/initial").mkdir(parents=True)

@@ -2,8 +2,10 @@
 
 from conftest import ROOT
 
-from pipeline import download, download_flowers, records
-from pipeline.catalogue import DATASETS
+from pipeline import download
+from pipeline.data import cifar10
+from pipeline.settings.datasets import DATASETS
+from pipeline.transfer import download_flowers
 
 CONTRACT = (ROOT / "data/README.md").read_text()
 
@@ -20,9 +22,9 @@ def test_counts_and_classes_are_those_of_the_code():
     for dataset, words in (("cifar10", "{:,} training images"), ("synthetic", "{:,} training and")):
         assert words.format(DATASETS[dataset].train) in CONTRACT
         assert f"{DATASETS[dataset].test:,} test images" in CONTRACT
-    assert f"({' '.join(records.CLASSES)})" in CONTRACT
-    assert f"records of {records.RECORD:,} bytes" in CONTRACT
-    for name in (records.TRAIN_FILES[0], records.TRAIN_FILES[-1], records.TEST_FILE):
+    assert f"({' '.join(cifar10.CLASSES)})" in CONTRACT
+    assert f"records of {cifar10.RECORD:,} bytes" in CONTRACT
+    for name in (cifar10.TRAIN_FILES[0], cifar10.TRAIN_FILES[-1], cifar10.TEST_FILE):
         assert name in CONTRACT
 
 

@@ -10,15 +10,16 @@ import pytest
 from conftest import ROOT, change_params, refused, run
 from ruamel.yaml import YAML
 
-from pipeline import download, records, stage
-from pipeline.catalogue import DATASETS
+from pipeline import download, stage
+from pipeline.data import cifar10
+from pipeline.settings.datasets import DATASETS
 from pipeline.stage import StageError
 
 
 @pytest.fixture
 def known(generated: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of .bin files that counts as the official data."""
-    monkeypatch.setattr(download, "OFFICIAL_SHA256", records.content_sha256(generated))
+    monkeypatch.setattr(download, "OFFICIAL_SHA256", cifar10.content_sha256(generated))
     return generated
 
 
@@ -26,7 +27,7 @@ def known(generated: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def archive(known: Path, tmp_path: Path) -> Path:
     path = tmp_path / "cifar-10-binary.tar.gz"
     with tarfile.open(path, "w:gz") as tar:
-        for name in records.FILES:
+        for name in cifar10.FILES:
             tar.add(known / name, f"cifar-10-batches-bin/{name}")
     return path
 
@@ -40,17 +41,17 @@ def target(tmp_path: Path) -> Path:
 
 def test_a_folder_of_the_official_bytes_is_taken(known, target):
     download.fetch(str(known), target)
-    assert records.content_sha256(target) == records.content_sha256(known)
+    assert cifar10.content_sha256(target) == cifar10.content_sha256(known)
 
 
 def test_an_archive_of_the_official_bytes_is_taken(known, archive, target):
     download.fetch(str(archive), target)
-    assert records.content_sha256(target) == records.content_sha256(known)
+    assert cifar10.content_sha256(target) == cifar10.content_sha256(known)
 
 
 def test_other_bytes_are_refused(generated, target):
     with pytest.raises(
-        StageError, match=r"does not hold the official CIFAR-10 \(the content's sha256 is [0-9a-f]{64}\); legal are"
+        StageError, match=r"does not hold the official CIFAR-10 \(the content's sha256 is [0-9a-f]{64}\); allowed:"
     ):
         download.fetch(str(generated), target)
 
@@ -58,9 +59,9 @@ def test_other_bytes_are_refused(generated, target):
 def test_one_changed_pixel_is_refused(known, tmp_path, target):
     changed = tmp_path / "changed"
     shutil.copytree(known, changed)
-    data = bytearray((changed / records.TEST_FILE).read_bytes())
+    data = bytearray((changed / cifar10.TEST_FILE).read_bytes())
     data[100] ^= 1
-    (changed / records.TEST_FILE).write_bytes(data)
+    (changed / cifar10.TEST_FILE).write_bytes(data)
     with pytest.raises(StageError, match="does not hold the official CIFAR-10"):
         download.fetch(str(changed), target)
 
@@ -95,7 +96,7 @@ def test_the_whole_stage_gives_the_same_bytes_whichever_way_they_came(workspace,
         download.main()
         outputs.append({path.name: path.read_bytes() for path in (workspace / "data/cifar10").iterdir()})
     assert outputs[0] == outputs[1]
-    assert sorted(outputs[0]) == sorted([*records.FILES, "provenance.json"])
+    assert sorted(outputs[0]) == sorted([*cifar10.FILES, "provenance.json"])
     archive.unlink()
     assert sorted(path.name for path in (workspace / "data").iterdir()) == ["cifar10", "claims.yaml", "published.csv"]
 
@@ -108,7 +109,7 @@ def test_synthetic_data_says_what_it_is(workspace):
     assert provenance["dataset"] == "synthetic"
     assert "not CIFAR-10" in provenance["identity"]
     assert sorted(path.name for path in (workspace / "data/cifar10").iterdir()) == sorted(
-        [*records.FILES, "provenance.json"]
+        [*cifar10.FILES, "provenance.json"]
     )
 
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 from conftest import ROOT, change_params, refused, run
 
-from pipeline import evaluate, records
+from pipeline import evaluate
+from pipeline.data import cifar10
 from pipeline.stage import StageError
 
 RUN = Path("reports/runs/resnet8-0")
@@ -26,12 +27,12 @@ def test_evaluation_agrees_with_training_and_with_numpy(workspace):
     assert metrics["test_loss"] == history["test_loss"].iloc[-1]
     assert (RUN / "history.csv").read_bytes() == Path("data/models/resnet8-0/history.csv").read_bytes()
 
-    _, actual = records.read(Path("data/cifar10/test_batch.bin"), 1000)
+    _, actual = cifar10.read(Path("data/cifar10/test_batch.bin"), 1000)
     predictions = pd.read_csv(RUN / "predictions.csv")
     predicted = predictions["predicted"].to_numpy()
     assert (predictions["actual"] == actual).all()
     assert metrics["test_error"] == pytest.approx(100 * np.mean(predicted != actual))
-    for index, name in enumerate(records.CLASSES):
+    for index, name in enumerate(cifar10.CLASSES):
         wrong = np.mean(predicted[actual == index] != index)
         assert metrics["class_error"][name] == pytest.approx(100 * wrong)
     counts = pd.read_csv(RUN / "confusion.csv")

@@ -10,14 +10,19 @@ import torch.nn.functional as F
 from conftest import refused, run
 from torch import nn
 
-from pipeline import dataset, networks, prediction, probe
-from pipeline.arch import Arch
-from pipeline.prediction import Inputs
+from pipeline import probe
+from pipeline.compute import inference
+from pipeline.compute.inference import Inputs
+from pipeline.data import loading
+from pipeline.networks import blocks
+from pipeline.networks.network import build
+from pipeline.networks.weights import save_weights
+from pipeline.settings.architecture import Arch
 
 
 @pytest.fixture
 def images(generated):
-    return dataset.load(generated, "synthetic", 0)[0][torch.arange(40)]
+    return loading.load(generated, "synthetic", 0)[0][torch.arange(40)]
 
 
 @pytest.fixture
@@ -27,7 +32,7 @@ def inputs():
 
 @pytest.fixture
 def network():
-    return networks.build(Arch(depth=8), 0).train()
+    return build(Arch(depth=8), 0).train()
 
 
 def logits(network: nn.Module, x: torch.Tensor, responses: list[float]) -> torch.Tensor:
@@ -69,7 +74,7 @@ def test_gradients_and_responses_are_those_of_a_pass_written_out(network, images
 
 
 def test_a_frozen_network_has_gradients_too(images, inputs):
-    frozen = networks.build(Arch(depth=8, start="cifar10", frozen=True), 0)
+    frozen = build(Arch(depth=8, start="cifar10", frozen=True), 0)
     assert probe.gradients(frozen, images, inputs)["gradient"].gt(0).all()
 
 
@@ -85,12 +90,12 @@ def test_the_reach_is_the_first_third_less_the_last_in_decades():
 
 def test_a_block_with_a_branch_of_zero_is_the_identity_and_a_plain_one_has_none(images, inputs):
     for shortcut in ("projection", "identity"):
-        assert probe.identity_deviation(networks.build(Arch(depth=14, shortcut=shortcut), 0), images, inputs) == 0
-    assert probe.identity_deviation(networks.build(Arch(depth=14, shortcut="none"), 0), images, inputs) is None
+        assert probe.identity_deviation(build(Arch(depth=14, shortcut=shortcut), 0), images, inputs) == 0
+    assert probe.identity_deviation(build(Arch(depth=14, shortcut="none"), 0), images, inputs) is None
 
 
 def test_a_block_that_scales_its_input_is_found_out(network, images, inputs, monkeypatch):
-    monkeypatch.setattr(networks.BasicBlock, "forward", lambda self, x: 1.5 * x if x.shape[1] == 16 else x)
+    monkeypatch.setattr(blocks.BasicBlock, "forward", lambda self, x: 1.5 * x if x.shape[1] == 16 else x)
     network.layer2, network.layer3 = nn.Sequential(), nn.Sequential()
     network.fc = nn.Linear(16, 10)
     assert probe.identity_deviation(network, images, inputs) > 0.1
@@ -100,18 +105,18 @@ def test_the_stage_writes_layers_and_the_error_as_tested(workspace, settings):
     from pipeline import stage
 
     given = settings()
-    network = networks.build(given.network("resnet8"), 0)
+    network = build(given.network("resnet8"), 0)
     mean, std = [0.4, 0.5, 0.6], [0.2, 0.2, 0.2]
-    networks.save_weights(network.state_dict(), stage.MODELS / "resnet8-0" / stage.WEIGHTS, mean, std)
+    save_weights(network.state_dict(), stage.MODELS / "resnet8-0" / stage.WEIGHTS, mean, std)
     result = run("probe", "resnet8", 0)
     assert result.returncode == 0, result.stderr
     folder = Path("reports/runs/resnet8-0")
     summary = json.loads((folder / "probe.json").read_text())
-    images, _ = dataset.split(dataset.load(Path("data/cifar10"), "synthetic", 0)[0], given.train_size, 0)
+    images, _ = loading.split(loading.load(Path("data/cifar10"), "synthetic", 0)[0], given.train_size, 0)
     network.eval()
     with torch.no_grad():
-        answer = network(dataset.normalise(images.images, torch.tensor(mean), torch.tensor(std)))
-    assert summary["train_error_eval"] == pytest.approx(prediction.score(answer, images.labels)[1], abs=1e-6)
+        answer = network(loading.normalise(images.images, torch.tensor(mean), torch.tensor(std)))
+    assert summary["train_error_eval"] == pytest.approx(inference.score(answer, images.labels)[1], abs=1e-6)
     table = pd.read_csv(folder / "gradients.csv")
     assert table.groupby("when")["layer"].max().to_dict() == {"initial": 8, "trained": 8}
     norms = {when: rows["gradient"].tolist() for when, rows in table.groupby("when")}
@@ -125,9 +130,9 @@ def test_the_stage_writes_layers_and_the_error_as_tested(workspace, settings):
 def test_weights_that_are_not_finite_leave_no_number(workspace, settings):
     from pipeline import stage
 
-    network = networks.build(settings().network("plain8"), 0)
+    network = build(settings().network("plain8"), 0)
     tensors = network.state_dict() | {"conv1.weight": torch.full((16, 3, 3, 3), torch.nan)}
-    networks.save_weights(tensors, stage.MODELS / "plain8-0" / stage.WEIGHTS, [0.5] * 3, [0.2] * 3)
+    save_weights(tensors, stage.MODELS / "plain8-0" / stage.WEIGHTS, [0.5] * 3, [0.2] * 3)
     assert run("probe", "plain8", 0).returncode == 0
     summary = json.loads(Path("reports/runs/plain8-0/probe.json").read_text())
     assert summary["response_std"] is None

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from conftest import ROOT, change_params, refused, run
 
-from pipeline import tables
+from pipeline.analysis import tables
 
 
 def test_a_diverged_run_goes_through_to_the_report_and_is_shown(workspace):
@@ -29,7 +29,7 @@ def test_a_diverged_run_goes_through_to_the_report_and_is_shown(workspace):
         result = run(*stage)
         assert result.returncode == 0, result.stderr
     page = Path("reports/report.html").read_text()
-    assert "Diverged, and counted with the error they ended with: <strong>plain8-0</strong>" in page
+    assert "These runs diverged and count with their last error: <strong>plain8-0</strong>" in page
     assert "plain8 (diverged)" in page
     checklist = Path("reports/CHECKLIST.md").read_text()
     assert checklist.splitlines()[0].endswith("Checklist: Plain and residual networks on CIFAR-10")
@@ -69,7 +69,7 @@ def same(shown: str, *values: float) -> bool:
 @pytest.mark.parametrize("folder", [".", "studies/resnet18", "studies/transfer"])
 def test_the_claims_of_a_committed_report_are_those_of_its_file(folder):
     reports = ROOT / folder / "reports"
-    shown = rows_of((reports / "report.html").read_text(), "Each was declared")
+    shown = rows_of((reports / "report.html").read_text(), "Each claim was declared")
     claims = pd.read_csv(reports / "claims.csv")
     for claim in claims.itertuples():
         measured, ours, interval, published, verdict, reason = shown[claim.statement]
@@ -84,7 +84,7 @@ def test_the_claims_of_a_committed_report_are_those_of_its_file(folder):
 @pytest.mark.parametrize("folder", [".", "studies/resnet18", "studies/transfer"])
 def test_the_networks_of_a_committed_report_are_those_of_its_file(folder):
     reports = ROOT / folder / "reports"
-    shown = rows_of((reports / "report.html").read_text(), "Networks:")
+    shown = rows_of((reports / "report.html").read_text(), "Errors of the last epoch")
     for row in pd.read_csv(reports / "results.csv").itertuples():
         depth, _, parameters, error, train, *published = shown[row.variant]
         assert (int(depth), int(parameters.replace(",", ""))) == (row.depth, row.parameters)
@@ -97,7 +97,7 @@ def test_the_networks_of_a_committed_report_are_those_of_its_file(folder):
 def test_the_evidence_of_the_committed_report_is_that_of_its_files():
     page = (ROOT / "reports/report.html").read_text()
     results = pd.read_csv(ROOT / "reports/results.csv").set_index("variant")
-    for variant, cells in list(rows_of(page, "A deeper network that is worse").items())[1:]:
+    for variant, cells in list(rows_of(page, "A deeper network that is also worse").items())[1:]:
         keys = ["train_error", "train_error_eval", "test_error", "instability"]
         assert all(same(cell, results.loc[variant, key]) for cell, key in zip(cells, keys, strict=True)), variant
     for variant, cells in list(rows_of(page, "Gradient norms of the first third").items())[1:]:
@@ -113,13 +113,16 @@ def test_the_evidence_of_the_committed_report_is_that_of_its_files():
     convergence = pd.read_csv(ROOT / "reports/convergence.csv")
     reached = convergence[convergence["ratio"].notna()]
     if len(reached):
-        assert len(rows_of(page, "Plain to residual")) - 1 == reached[["plain", "residual"]].drop_duplicates().shape[0]
+        assert (
+            len(rows_of(page, "Epochs of the plain network divided")) - 1
+            == reached[["plain", "residual"]].drop_duplicates().shape[0]
+        )
     for row in pd.read_csv(ROOT / "reports/gains.csv").itertuples():
         assert f"{row.residual} {row.gain:+.2f}".replace("-", "−") in page
 
 
-def test_the_readme_tells_the_gradients_as_the_report_does():
+def test_the_readme_has_the_gradients_of_the_report():
     results = pd.read_csv(ROOT / "reports/results.csv").set_index("variant")["gradient_reach_initial"]
     readme = " ".join((ROOT / "README.md").read_text().split())
     plain, residual = (tables.factor(10 ** results[name]) for name in ("plain56", "resnet56"))
-    assert f"{residual} times those of late ones in resnet56 (geometric means) and {plain} times in plain56" in readme
+    assert f"early layers are {plain} times those of late ones in plain56, and {residual} times in resnet56" in readme

@@ -14,11 +14,11 @@ from pipeline.stage import StageError
 
 def test_a_refusal_is_one_sentence_and_exit_code_1(capsys):
     def main():
-        raise StageError("lr is 0; legal is a number above 0")
+        raise StageError("lr is 0; allowed: a number above 0")
 
     with pytest.raises(SystemExit) as caught:
         stage.run(main)
-    assert caught.value.code == "error: lr is 0; legal is a number above 0"
+    assert caught.value.code == "error: lr is 0; allowed: a number above 0"
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])

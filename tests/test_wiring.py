@@ -11,8 +11,9 @@ import pytest
 from conftest import ROOT
 from ruamel.yaml import YAML
 
-from pipeline import claims
-from pipeline.params import Params
+from pipeline.analysis import claims
+from pipeline.settings.params import Params
+from pipeline.tools import check
 
 PIPELINES = (ROOT / "dvc.yaml", *sorted(ROOT.glob("studies/*/dvc.yaml")))
 STAGES = {}  # by name, those of a study as NAME/STAGE
@@ -21,7 +22,7 @@ for file in PIPELINES:
     content = YAML(typ="safe", pure=True).load(file)["stages"]
     STAGES |= {f"{prefix}{name}": stage | {"folder": file.parent} for name, stage in content.items()}
 PACKAGES = {
-    "ruamel": "ruamel.yaml",
+    "ruamel": "ruamel-yaml",
     "vl_convert": "vl-convert-python",
     "IPython": "ipython",
     "PIL": "pillow",
@@ -61,18 +62,23 @@ def project_modules(path: Path) -> set[Path]:
 
 
 def module_of(name: str) -> str:
-    return re.search(r"python -m pipeline\.(\w+)", STAGES[name]["cmd"]).group(1)
+    """The module that a stage runs, by its name in the package."""
+    return re.search(r"python -m pipeline\.([\w.]+)", STAGES[name]["cmd"]).group(1)
+
+
+def file_of(module: str) -> Path:
+    return ROOT / "pipeline" / f"{module.replace('.', '/')}.py"
 
 
 def notebook_of(name: str) -> Path:
     """The notebook that a stage report runs."""
     own = STAGES[name]["folder"] / "report.ipynb"
-    return own if own.exists() else ROOT / "pipeline/report.ipynb"
+    return own if own.exists() else ROOT / "pipeline/reporting/report.ipynb"
 
 
 def code_of(name: str) -> set[Path]:
     """The files that decide what a stage does."""
-    files = project_modules(ROOT / f"pipeline/{module_of(name)}.py")
+    files = project_modules(file_of(module_of(name)))
     return files | project_modules(notebook_of(name)) if module_of(name) == "report" else files
 
 
@@ -83,9 +89,57 @@ def paths(name: str, key: str) -> set[Path]:
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_every_module_a_stage_imports_is_its_dep_and_no_other_is(name):
-    declared = {dep for dep in paths(name, "deps") if dep.suffix in (".py", ".ipynb")}
-    assert declared == {path.relative_to(ROOT) for path in code_of(name)}
+def test_every_import_of_a_stage_lies_under_a_dep_and_every_dep_is_used(name):
+    """Deps are stage scripts and rooms, which are folders."""
+    declared = {dep for dep in paths(name, "deps") if dep.parts[0] == "pipeline" or dep.suffix == ".ipynb"}
+    assert all((ROOT / dep).is_dir() or len(dep.parts) == 2 or dep.suffix == ".ipynb" for dep in declared)
+    used = {path: {dep for dep in declared if dep in (path, *path.parents)} for path in relative(code_of(name))}
+    assert [path for path, deps in used.items() if not deps] == []
+    assert declared - set().union(*used.values()) == set()
+
+
+ALLOWED = {  # which rooms a room may import besides settings and stage.py; the scripts at the door may import all
+    "settings": set(),
+    "data": set(),
+    "acquire": {"data"},
+    "networks": set(),
+    "compute": {"data"},
+    "training": {"data", "compute"},
+    "foreign": {"data", "networks", "compute"},
+    "analysis": set(),
+    "reporting": {"analysis"},
+    "transfer": {"data", "acquire", "networks", "foreign"},
+    "tools": {"data", "acquire", "networks", "compute", "training", "foreign", "analysis"},
+}
+
+
+def rooms_of(path: Path) -> set[str]:
+    """The rooms that a file imports itself, "door" for a stage script."""
+    names = {name.split(".")[1] for name in imported(path) if name.startswith("pipeline.")}
+    return {name if (ROOT / "pipeline" / name).is_dir() else "door" for name in names - {"stage"}}
+
+
+@pytest.mark.parametrize("room", ALLOWED)
+def test_rooms_import_what_they_may_and_no_script_at_the_door(room):
+    found = set().union(*(rooms_of(path) for path in ROOT.glob(f"pipeline/{room}/*.py")))
+    assert found <= ALLOWED[room] | {room} | ({"settings"} if room != "settings" else set())
+    assert ast.get_docstring(tree(ROOT / f"pipeline/{room}/__init__.py"))
+
+
+def test_every_room_has_its_place_and_stage_is_lowest():
+    assert {path.parent.name for path in ROOT.glob("pipeline/*/__init__.py")} == set(ALLOWED)
+    assert {path.parent.name for path in ROOT.glob("pipeline/*/*.py")} == set(ALLOWED)
+    assert rooms_of(ROOT / "pipeline/stage.py") == set()
+
+
+def test_analysis_never_takes_torch():
+    for path in ROOT.glob("pipeline/analysis/*.py"):
+        files = project_modules(path)
+        assert not {name.split(".")[0] for file in files for name in imported(file)} & {"torch", "torchvision"}
+
+
+def relative(files: set[Path]) -> set[Path]:
+    return {path.relative_to(ROOT) for path in files}
 
 
 @pytest.mark.parametrize("name", [name for name in STAGES if "/" in name])
@@ -103,10 +157,11 @@ def test_every_parameter_a_stage_reads_is_tracked_and_no_other_is(name):
     read = set()
     for path in code_of(name):
         for node in ast.walk(tree(path)):
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-                if node.value.id in ("settings", "params") and node.attr in Params.model_fields:
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name | ast.Attribute):
+                owner = node.value.id if isinstance(node.value, ast.Name) else node.value.attr
+                if owner in ("settings", "params") and node.attr in Params.model_fields:
                     read.add(node.attr)
-                if (node.value.id, node.attr) == ("settings", "network"):
+                if (owner, node.attr) == ("settings", "network"):
                     read.add(ONE_VARIANT)
     if module_of(name) == "aggregate":  # verdicts hold these against what claims are about
         read |= set(
@@ -122,14 +177,9 @@ def test_the_report_depends_on_every_table_of_aggregate():
         assert outs <= {path.name for path in paths(f"{study}report", "deps")}
 
 
-def test_the_committed_runs_were_made_with_the_pinned_torch():
-    pinned = re.search(r"^torch==(.*)$", (ROOT / "requirements.txt").read_text(), re.M).group(1)
-    for path in [
-        *ROOT.glob("reports/runs/*/environment.json"),
-        *ROOT.glob("studies/*/reports/runs/*/environment.json"),
-    ]:
-        for session in json.loads(path.read_text())["sessions"]:
-            assert session["torch"].split("+")[0] == pinned, path
+def test_the_committed_runs_were_made_with_the_locked_versions(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert check.other_versions() == {}
 
 
 def test_the_reports_track_all_parameters():
@@ -162,7 +212,7 @@ def test_every_stage_says_what_it_does_and_no_dep_is_an_address(name):
 
 @pytest.mark.parametrize("name", STAGES)
 def test_every_stage_opens_with_its_command(name):
-    docstring = ast.get_docstring(tree(ROOT / f"pipeline/{module_of(name)}.py"))
+    docstring = ast.get_docstring(tree(file_of(module_of(name))))
     assert re.match(rf"Stage {name.rpartition('/')[2]}( of study transfer)?: ", docstring)
     assert f"python -m pipeline.{module_of(name)}" in docstring
 
@@ -188,21 +238,23 @@ def test_studies_train_and_evaluate_as_study_a_does():
         for study in ("resnet18/", "pretraining/", "transfer/"):
             assert STAGES[study + name]["params"] == STAGES[name]["params"]
             assert STAGES[study + name]["outs"] == STAGES[name]["outs"]
-            code = {path for path in paths(study + name, "deps") if path.suffix == ".py"}
-            assert code == {path for path in paths(name, "deps") if path.suffix == ".py"}
+            code = {path for path in paths(study + name, "deps") if path.parts[0] == "pipeline"}
+            assert code == {path for path in paths(name, "deps") if path.parts[0] == "pipeline"}
 
 
 def test_no_module_is_left_over():
     used = set().union(*(code_of(name) for name in STAGES))
     commands = (ROOT / "Makefile").read_text()
-    for path in (ROOT / "pipeline").glob("*.py"):
-        assert path in used or path.name == "__init__.py" or f"pipeline.{path.stem}" in commands, path
+    for path in (ROOT / "pipeline").rglob("*.py"):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        assert path in used or path.name == "__init__.py" or module in commands, path
 
 
-def test_every_module_has_its_tests():
-    for path in (ROOT / "pipeline").glob("*.py"):
+def test_every_module_has_its_tests_in_the_room_of_that_name():
+    for path in (ROOT / "pipeline").rglob("*.py"):
         if path.name not in ("__init__.py", "check.py", "offline_plots.py"):  # these are in test_pipeline.py
-            assert (ROOT / f"tests/test_{path.stem}.py").exists(), path
+            folder = path.parent.relative_to(ROOT / "pipeline")
+            assert (ROOT / "tests" / folder / f"test_{path.stem}.py").exists(), path
 
 
 def test_the_notebook_is_kept_without_outputs():
@@ -212,26 +264,51 @@ def test_the_notebook_is_kept_without_outputs():
             assert cell.get("execution_count") is None
 
 
-def test_requirements_pin_every_package_that_is_imported():
-    lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if not line.startswith("#")]
-    pinned = dict(line.split("==") for line in lines)
-    files = [path for top in CODE for path in ROOT.glob(f"{top}/*.py")] + [*ROOT.glob("studies/*/report.ipynb")]
-    files.append(ROOT / "pipeline/report.ipynb")
-    own = {*CODE, *(path.stem for path in ROOT.glob("tests/*.py"))}
-    roots = {name.split(".")[0] for path in files for name in imported(path)} - own - sys.stdlib_module_names
-    roots = {PACKAGES.get(name, name) for name in roots}
-    assert roots <= set(pinned)
-    assert set(pinned) - roots == {"ipykernel", "mistune", "pytest-xdist", "ruff"}
-    assert (pinned["torch"], pinned["torchvision"]) == ("2.11.0", "0.26.0")
+def named(file: str) -> dict[str, str]:
+    """The version of each package that an .in file or a lock pins; a dot in a name becomes a hyphen."""
+    found = re.findall(r"^([\w.-]+)==([\w.]+)", (ROOT / file).read_text(), re.M)
+    return {name.replace(".", "-"): version for name, version in found}
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "LOG.md", "data/README.md", "benchmarks/README.md"])
+def roots(*files: Path) -> set[str]:
+    """The packages of others that files import."""
+    own = {*CODE, *(path.stem for path in ROOT.glob("tests/**/*.py"))}
+    names = {name.split(".")[0] for path in files for name in imported(path)} - own - sys.stdlib_module_names
+    return {PACKAGES.get(name, name) for name in names}
+
+
+def test_requirements_name_every_package_that_is_imported():
+    code = [*ROOT.glob("pipeline/**/*.py"), *ROOT.glob("studies/*/report.ipynb")]
+    code.append(ROOT / "pipeline/reporting/report.ipynb")
+    runs, develops = named("requirements.in"), named("requirements-dev.in")
+    assert set(runs) - roots(*code) == {"ipykernel", "mistune", "torchvision"} - roots(*code)
+    assert roots(*code) <= set(runs)
+    others = roots(*ROOT.glob("tests/**/*.py"), *ROOT.glob("benchmarks/*.py"))
+    assert others <= set(runs) | set(develops)
+    assert set(develops) - others == {"pytest-xdist", "ruff"}
+    assert (runs["torch"], runs["torchvision"]) == ("2.11.0", "0.26.0")
+
+
+@pytest.mark.parametrize("file", ["requirements", "requirements-dev"])
+def test_the_lock_has_what_is_named_and_a_hash_of_everything(file):
+    locked = named(f"{file}.txt")
+    assert named(f"{file}.in").items() <= locked.items()
+    entries = re.split(r"^(?=[\w.-]+==)", (ROOT / f"{file}.txt").read_text(), flags=re.M)
+    assert [entry for entry in entries if entry and "--hash=sha256:" not in entry] == []
+    assert "://" not in (ROOT / f"{file}.txt").read_text()
+
+
+PAGES = ["README.md", "CONTRIBUTING.md", "LOG.md", "data/README.md", "benchmarks/README.md"]
+PAGES += [f"docs/{path.name}" for path in sorted(ROOT.glob("docs/*.md"))]
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_every_path_command_and_parameter_that_is_named_exists(name, committed):
     text = (ROOT / name).read_text()
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M)
     assert set(re.findall(r"\bmake ([a-z]+)", text)) <= set(targets)
-    for package, module in re.findall(r"python -m (pipeline|benchmarks)\.(\w+)", text):
-        assert (ROOT / f"{package}/{module}.py").exists(), module
+    for module in re.findall(r"python -m ((?:pipeline|benchmarks)\.[\w.]*\w)", text):
+        assert (ROOT / f"{module.replace('.', '/')}.py").exists(), module
     for key in re.findall(r"-S '?(?:[\w/]+\.yaml:)?([a-z_]+)[.=]", text):
         assert key in committed, key
     made = (

@@ -1,0 +1,199 @@
+"""Verdicts on claims: ours beside the published value, a verdict and the reason.
+
+The verdict compares the 95 % interval of ours (estimates.py) with the tolerance that was declared:
+
+    reproduced        the whole interval lies within the tolerance; where only a sign is claimed, on its side
+    not reproduced    the whole interval lies outside it; on the other side
+    agrees in one run, disagrees in one run (in two runs)
+                      the same of a trained network with fewer than three seeds, whose interval has a declared spread
+                      over seeds in it
+    inconclusive      the interval straddles the limit, or schedule, training images or number of runs cannot tell
+    direction ...     too little was trained for the size of a difference, and this is the verdict on its sign
+    another protocol  params.yaml differs from what the claim is about
+    not run           a variant is not in the grid
+    not judged        generated images, or a run that diverged
+"""
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.analysis.claims import Claim, Declared
+from pipeline.analysis.estimates import Result, estimate
+from pipeline.analysis.grid import Grid
+from pipeline.analysis.intervals import Estimate
+from pipeline.analysis.measures import ENOUGH, MEASURES, SHORTEST
+from pipeline.settings.datasets import DATASETS, GENERATED
+from pipeline.settings.params import Params
+
+COLUMNS = ["id", "part", "kind", "statement", "source", "measured", "unit", "ours", "sd", "n", "low", "high", "test"]
+COLUMNS += ["p", "binomial_se", "facts", "published", "difference", "accepted_from", "accepted_to"]
+COLUMNS += ["verdict", "reason", "note"]
+FEW = {1: "one run", 2: "two runs"}
+
+
+def judge(declared: Declared, grid: Grid, sizes: dict[str, int]) -> pd.DataFrame:
+    """A row a claim, with COLUMNS, NaN where there is nothing; `sizes` are parameters by network."""
+    return pd.DataFrame([row(claim, declared, grid, sizes) for claim in declared.claims], columns=COLUMNS)
+
+
+def row(claim: Claim, declared: Declared, grid: Grid, sizes: dict[str, int]) -> dict[str, Any]:
+    """The verdict on one claim, with what it rests on."""
+    measure = MEASURES[claim.measure]
+    content = claim.model_dump(include={"id", "part", "statement", "source", "published", "note"})
+    content |= {
+        "facts": "; ".join(claim.facts),
+        "kind": measure.kind,
+        "measured": claim.measured,
+        "unit": "ratio" if claim.over else measure.unit,
+    }
+    if claim.limits:
+        content |= dict(zip(("accepted_from", "accepted_to"), claim.limits, strict=True))
+    missing = unavailable(claim, grid.settings, sizes)
+    if missing:
+        return content | {"n": 0, "verdict": "not run", "reason": missing}
+    if claim.measure == "parameters":
+        found = counted(claim, sizes)
+        verdict = decide(claim, found, "")
+    else:
+        spread = np.nan if declared.spread is None else declared.spread
+        found = estimate(grid, claim.measure, claim.of, claim.over, claim.epoch, claim.since, spread)
+        verdict = unjudged(claim, declared, grid) or decide(claim, found, shortage(claim, grid.settings))
+    if declared.condition and measure.kind == "trained" and found.n and verdict[0] != "not judged":
+        verdict = verdict[0], f"{verdict[1]}; {declared.condition}"
+    value = found.estimate
+    content |= {"ours": value.value, "sd": found.sd, "n": found.n, "binomial_se": found.binomial_se, **value._asdict()}
+    if claim.published is not None:
+        content["difference"] = value.value - claim.published
+    return content | dict(zip(("verdict", "reason"), verdict, strict=True))
+
+
+def unavailable(claim: Claim, settings: Params, sizes: dict[str, int]) -> str:
+    """Why there is nothing to measure; empty if there is."""
+    there = sizes if claim.measure == "parameters" else settings.variants
+    missing = [name for name in dict.fromkeys(claim.variants) if name not in there]
+    if missing:
+        return f"{' and '.join(missing)} not in the grid"
+    others = [name for name in dict.fromkeys(claim.variants) if not as_named(name, settings)]
+    if others:
+        return f"{' and '.join(others)} in the grid is another network than its name says"
+    if claim.epoch and claim.epoch > settings.epochs:
+        return f"{ran(settings)}, and it is measured after {claim.epoch}"
+    return ""
+
+
+def as_named(name: str, settings: Params) -> bool:
+    """Whether a variant called plainN or resnetN has N layers, and shortcuts or none; other names say nothing."""
+    said = re.fullmatch(r"(plain|resnet)(\d+)", name)
+    if not said or name not in settings.arch:
+        return True
+    arch = settings.arch[name]
+    return arch.layers == int(said[2]) and (arch.shortcut == "none") == (said[1] == "plain")
+
+
+def ran(settings: Params) -> str:
+    return f"{settings.epochs} epoch{'s were' if settings.epochs > 1 else ' was'} run"
+
+
+def counted(claim: Claim, sizes: dict[str, int]) -> Result:
+    """Numbers of parameters, in millions, or their ratio; neither needs a run."""
+    ours = sum(sign * sizes[name] for name, sign in claim.of.items()) / 1e6
+    if claim.over:
+        ours /= sum(sign * sizes[name] for name, sign in claim.over.items()) / 1e6
+    return Result(Estimate(ours, ours, ours, test="a count"), np.nan, 0, np.nan)
+
+
+def unjudged(claim: Claim, declared: Declared, grid: Grid) -> tuple[str, str] | None:
+    """Verdict and reason where the interval does not decide: other images or parameters, or runs that diverged."""
+    if grid.settings.dataset in GENERATED:
+        return "not judged", "the images were generated"
+    if MEASURES[claim.measure].kind != "trained":
+        return None
+    for key, value in declared.protocol.items():
+        ours = getattr(grid.settings, key)
+        if ours != value:
+            return "another protocol", f"{key} is {shown(ours)}, and the claim is about {shown(value)}"
+    diverged = grid.runs.loc[grid.runs["variant"].isin(claim.variants), "diverged"]
+    if diverged.all() and claim.diverged == "confirms":
+        return few("reproduced", len(diverged)), "every run diverged, which confirms it"
+    return ("not judged", "a run diverged") if diverged.any() else None
+
+
+def shown(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def few(verdict: str, n: int) -> str:
+    """A verdict on trained networks as `n` runs of each allow it."""
+    agreed = {"reproduced": "agrees", "not reproduced": "disagrees"}
+    return f"{agreed[verdict]} in {FEW[n]}" if n < ENOUGH and verdict in agreed else verdict
+
+
+def shortage(claim: Claim, settings: Params) -> str:
+    """Why the runs cannot tell the size of what is claimed; empty if they can."""
+    if MEASURES[claim.measure].kind != "trained":
+        return ""
+    if settings.epochs < claim.epochs:
+        return f"{ran(settings)}, and judging its size takes {claim.epochs}"
+    available, used = DATASETS[settings.dataset].train, settings.train_size + settings.val_size
+    return f"{used:,} of {available:,} training images were used" if used < available else ""
+
+
+def decide(claim: Claim, found: Result, short: str) -> tuple[str, str]:
+    """Verdict and reason; `short` is why only a sign can be judged, if so."""
+    value, low, high = found.estimate[:3]
+    if not np.isfinite(value):
+        return "inconclusive", nothing(claim)
+    if np.isnan([low, high]).any():
+        return "inconclusive", "one run, and no spread over seeds is declared for this measure"
+    verdict, reason = held(claim, low, high, short)
+    if claim.measure == "parameters":
+        reason = reason.replace("interval", "count")
+    if found.estimate.test.startswith("censored"):
+        reason += ", which is a lower bound: not every plain run reached that error before the learning rate dropped"
+    if MEASURES[claim.measure].kind == "trained":
+        verdict = few(verdict, found.n)
+    if short and claim.compares and verdict != "inconclusive":
+        verdict, reason = f"direction {verdict}", f"{reason}; {short}"
+    return verdict, (f"{found.where}: " if found.where else "") + reason
+
+
+def held(claim: Claim, low: float, high: float, short: str) -> tuple[str, str]:
+    """What the interval alone says of a claim's size, or of its sign where there is no other or runs are too short."""
+    if claim.limits is None or (short and claim.compares):
+        return sign(claim, low, high, short)
+    if short:
+        return "inconclusive", short
+    start, end = claim.limits
+    limits = f"{start:g} to {end:g}".replace("-", "−").replace("inf", "∞")
+    if start <= low and high <= end:
+        return "reproduced", f"the interval lies within {limits}"
+    if high < start or low > end:
+        return "not reproduced", f"the interval lies outside {limits}"
+    return "inconclusive", f"the interval crosses a limit of {limits}"
+
+
+def sign(claim: Claim, low: float, high: float, short: str) -> tuple[str, str]:
+    """Verdict and reason of the sign alone; of a ratio, whether it is above 1."""
+    neutral = 1.0 if claim.over else 0.0
+    claimed = np.sign(np.mean(claim.limits) - neutral) if claim.limits else 1.0
+    if not claimed:
+        return "inconclusive", short
+    worst, best = sorted((claimed * (low - neutral), claimed * (high - neutral)))
+    if worst > 0:
+        return "reproduced", "the interval has the claimed sign"
+    if best < 0:
+        return "not reproduced", "the interval has the other sign"
+    return "inconclusive", f"the interval contains {neutral:g}" + (f"; {short}" if short else "")
+
+
+def nothing(claim: Claim) -> str:
+    """Why runs that were made have no value."""
+    if claim.measure.startswith("epochs_to_"):
+        error = claim.measure.removeprefix("epochs_to_")
+        return f"not every run reached {error} % test error before the learning rate dropped"
+    if claim.measure == "instability":
+        return f"there are fewer than {2 * SHORTEST - 1} epochs before the learning rate drops"
+    return "what it is divided by is not above 0" if claim.over else "it is not finite"

@@ -1,0 +1,4 @@
+"""Blocks, networks built from their description, and their weights as files.
+
+Imports settings.
+"""

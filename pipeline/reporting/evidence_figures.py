@@ -1,0 +1,126 @@
+"""Figures behind the claims: each function takes tables that aggregate wrote and returns a matplotlib figure."""
+
+from itertools import cycle
+from typing import NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from pipeline.reporting.figures import FAMILIES, LOOKS, OTHERS, PUBLISHED, band
+
+ORDER = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#E69F00", "v"))
+DASHES = ("-", "--", ":", "-.")
+
+
+class Line(NamedTuple):
+    """How a network is drawn among others of its kind and depth."""
+
+    colour: str
+    marker: str
+    dash: str
+
+
+def lines(arch: pd.DataFrame) -> dict[str, Line]:
+    """Colour by shortcut, marker and dash by depth, unless several of a depth have the same shortcut."""
+    if arch.duplicated(["depth", "shortcut"]).any():
+        styles = zip(cycle(look.colour for look in OTHERS), cycle("osD^v"), cycle(DASHES), strict=False)
+        return {variant: Line(*style) for variant, style in zip(arch["variant"], styles, strict=False)}
+    styles = dict(zip(sorted(set(arch["depth"])), zip(cycle("osD^v"), cycle(DASHES), strict=False), strict=False))
+    return {row.variant: Line(LOOKS[row.shortcut].colour, *styles[row.depth]) for row in arch.itertuples()}
+
+
+def by_family(curves: pd.DataFrame, arch: pd.DataFrame) -> Figure:
+    """Error by epoch as in He et al.'s Figure 6: plain networks left, residual ones right, a colour a network.
+
+    Training dashed, test solid and bold; mean over seeds, with a band from lowest to highest.
+    """
+    plain = arch["shortcut"] == "none"
+    groups = {"plain": arch[plain], "residual": arch[~plain]}
+    groups = {name: rows for name, rows in groups.items() if len(rows)}
+    figure, axes = plt.subplots(1, len(groups), figsize=(9, 3.8), layout="constrained", sharey=True, squeeze=False)
+    for axis, (name, rows) in zip(axes[0], groups.items(), strict=True):
+        for row, (colour, marker) in zip(rows.sort_values("depth").itertuples(), cycle(ORDER), strict=False):
+            runs = curves[curves["variant"] == row.variant]
+            for part, dash, width in (("train", "--", 1.0), ("test", "-", 2.2)):
+                mean = band(axis, runs, f"{part}_error", colour)
+                shown = {"marker": marker if part == "test" else "", "markersize": 4, "linewidth": width}
+                shown["markevery"] = max(1, len(mean) // 10)
+                axis.plot(mean.index, mean, dash, color=colour, label=f"{row.variant}, {part}", **shown)
+        axis.set(title=name, xlabel="epoch", ylim=(0, None))
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.legend(frameon=False)
+    axes[0, 0].set_ylabel("error (%)")
+    return figure
+
+
+def gains(table: pd.DataFrame) -> Figure:
+    """What shortcuts gain against depth, with its interval, and the published gains as open markers."""
+    figure, axis = plt.subplots(figsize=(7, 3.6), layout="constrained")
+    for shortcut, rows in table.groupby("shortcut", sort=False):
+        look = LOOKS[shortcut]
+        ends = np.clip([rows["gain"] - rows["low"], rows["high"] - rows["gain"]], 0, None)
+        style = {"color": look.colour, "marker": look.marker, "label": f"{FAMILIES[shortcut]}, ours"}
+        axis.errorbar(rows["depth"], rows["gain"], ends, capsize=4, markersize=7, linewidth=1.8, **style)
+        for source, (marker, label) in PUBLISHED.items():
+            known = rows[rows[source].notna()]
+            shown = {"marker": marker, "s": 70, "facecolors": "none", "edgecolors": "0.2", "zorder": 3}
+            if len(known):
+                axis.scatter(known["depth"], known[source], label=label, **shown)
+    axis.axhline(0, color="0.4", linewidth=0.8)
+    axis.set(xlabel="layers", ylabel="plain − residual test error (points)", xticks=sorted(set(table["depth"])))
+    axis.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    return figure
+
+
+def convergence(runs: pd.DataFrame, arch: pd.DataFrame) -> Figure:
+    """Epochs to fixed test errors: mean over seeds of those errors that all runs of a network come down to."""
+    figure, axis = plt.subplots(figsize=(7, 3.4), layout="constrained")
+    columns = {int(name.removeprefix("epochs_to_")): name for name in runs.columns if name.startswith("epochs_to_")}
+    for variant, line in lines(arch).items():
+        epochs = runs.set_index("variant").loc[variant, list(columns.values())]
+        style = {"color": line.colour, "marker": line.marker, "markersize": 6, "linewidth": 1.5, "label": variant}
+        axis.plot(list(columns), epochs.to_numpy(float), line.dash, **style)
+    axis.set(xlabel="test error reached (%)", ylabel="epochs", ylim=(0, None), xticks=sorted(columns))
+    axis.invert_xaxis()
+    axis.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    return figure
+
+
+def gradients(table: pd.DataFrame, arch: pd.DataFrame) -> Figure:
+    """Norm of the gradient of each layer's weights, before training and after it, from the input on."""
+    return by_layer(table, arch, "gradient", "gradient norm of the weights", {"initial": "before", "trained": "after"})
+
+
+def responses(table: pd.DataFrame, arch: pd.DataFrame) -> Figure:
+    """Standard deviation of each 3x3 layer's response after training, by layer and sorted: He et al.'s Figure 7."""
+    trained = table[table["when"] == "trained"]
+    trained = trained.sort_values("std", ascending=False).assign(
+        rank=lambda rows: rows.groupby(["variant", "seed"]).cumcount() + 1
+    )
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained", sharey=True)
+    for axis, by, label in zip(axes, ("layer", "rank"), ("layer, from the input on", "layer, by size"), strict=True):
+        for variant, line in lines(arch).items():
+            mean = band(axis, trained[trained["variant"] == variant], "std", line.colour, by)
+            axis.plot(mean.index, mean, line.dash, color=line.colour, linewidth=1.5, label=variant)
+        axis.set(xlabel=label, ylim=(0, None))
+    axes[0].set_ylabel("standard deviation of the response")
+    axes[1].legend(frameon=False)
+    return figure
+
+
+def by_layer(table: pd.DataFrame, arch: pd.DataFrame, column: str, label: str, states: dict[str, str]) -> Figure:
+    """A panel a state, a line a network; mean over seeds on a logarithmic scale, with a band from lowest to highest."""
+    figure, axes = plt.subplots(1, len(states), figsize=(9, 3.6), layout="constrained", sharey=True)
+    for axis, (when, words) in zip(axes, states.items(), strict=True):
+        for variant, line in lines(arch).items():
+            rows = table[(table["when"] == when) & (table["variant"] == variant)]
+            mean = band(axis, rows, column, line.colour, "layer")
+            axis.plot(mean.index, mean, line.dash, color=line.colour, linewidth=1.5, label=variant)
+        axis.set(title=f"{words} training", xlabel="layer, from the input on", yscale="log")
+    axes[0].set_ylabel(label)
+    axes[-1].legend(frameon=False)
+    return figure

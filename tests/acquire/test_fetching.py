@@ -1,0 +1,131 @@
+"""Sources: files come whole out of a URL, an archive or a folder, or not at all."""
+
+import http.server
+import tarfile
+import threading
+from pathlib import Path
+
+import pooch
+import pytest
+
+from pipeline.acquire import fetching
+from pipeline.stage import StageError
+
+NAMES = ("one.bin", "two.bin")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for name in NAMES:
+        (folder / name).write_bytes(name.encode() * 100_000)
+    return folder
+
+
+@pytest.fixture
+def archive(files: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "files.tar.gz"
+    with tarfile.open(path, "w:gz", compresslevel=0) as tar:
+        for name in NAMES:
+            tar.add(files / name, f"some/where/{name}")
+    return path
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    folder = tmp_path / "parent" / "data"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def same(target: Path, files: Path) -> bool:
+    return all((target / name).read_bytes() == (files / name).read_bytes() for name in NAMES)
+
+
+def collect(source: object, target: Path) -> None:
+    fetching.collect(str(source), NAMES, target, "SOURCE")
+
+
+def test_a_folder_or_an_archive_is_taken(files, archive, target):
+    (files / "other").touch()
+    collect(files, target)
+    assert same(target, files)
+    for source in (archive, archive.as_uri()):
+        collect(source, target)
+        assert same(target, files)
+    assert sorted(path.name for path in target.iterdir()) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("fault", ["error 503", "half the file"])
+def test_a_mirror_is_asked_again_when_it_fails(files, archive, target, monkeypatch, fault):
+    content = archive.read_bytes()
+    faulty = [True]
+
+    class Flaky(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            fails = bool(faulty and faulty.pop())
+            if fails and fault == "error 503":
+                self.send_error(503)
+                return
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content[: len(content) // 2] if fails else content)
+
+        def log_message(self, *args):
+            pass
+
+    monkeypatch.setattr(pooch.core.time, "sleep", lambda seconds: None)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Flaky) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        collect(f"http://127.0.0.1:{server.server_port}/{archive.name}", target)
+        server.shutdown()
+    assert same(target, files)
+    assert not faulty
+    assert len(list(target.parent.iterdir())) == 2  # the archive and the folder: nothing half
+
+
+def test_an_address_that_cannot_be_reached_is_named_with_the_way_out(target, monkeypatch):
+    monkeypatch.setattr(pooch.core.time, "sleep", lambda seconds: None)
+    with pytest.raises(
+        StageError, match=r"http://127\.0\.0\.1:9/a\.tgz cannot be fetched \(.*\): set SOURCE to another"
+    ):
+        collect("http://127.0.0.1:9/a.tgz", target)
+
+
+def test_what_is_not_whole_or_another_is_refused(files, archive, target, tmp_path):
+    with pytest.raises(StageError, match="SOURCE /nowhere is not there; allowed: a URL, an archive or a folder"):
+        collect("/nowhere", target)
+    (files / "two.bin").unlink()
+    with pytest.raises(StageError, match=r"two\.bin is missing: a folder needs 2 files, one\.bin to two\.bin"):
+        collect(files, target)
+    with tarfile.open(tmp_path / "other.tar", "w") as tar:
+        tar.add(files / "one.bin", "one.bin")
+    with pytest.raises(StageError, match=r"lacks two\.bin: it is another archive"):
+        collect(tmp_path / "other.tar", target)
+    archive.write_bytes(archive.read_bytes()[: archive.stat().st_size // 2])
+    with pytest.raises(StageError, match="is no whole tar archive"):
+        collect(archive, target)
+
+
+def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
+    target = tmp_path / "data/set"
+    (tmp_path / "data/.download-killed").mkdir(parents=True)
+    with fetching.replaced(target) as folder:
+        (folder / "first").touch()
+    assert [path.name for path in target.iterdir()] == ["first"]
+    with pytest.raises(StageError), fetching.replaced(target) as folder:
+        (folder / "second").touch()
+        raise StageError("no")
+    assert [path.name for path in target.iterdir()] == ["first"]
+    assert [path.name for path in target.parent.iterdir()] == ["set"]
+
+
+def test_a_relative_path_begins_at_the_top_of_the_repository(monkeypatch):
+    monkeypatch.delenv("SOURCE", raising=False)
+    assert fetching.located("SOURCE", "https://example.org/a") == "https://example.org/a"
+    for given, place in (("a.tgz", "/top/a.tgz"), ("/b/a.tgz", "/b/a.tgz"), ("http://c/a.tgz", "http://c/a.tgz")):
+        monkeypatch.setenv("SOURCE", given)
+        monkeypatch.setenv("DVC_ROOT", "/top")
+        assert fetching.located("SOURCE", "") == place

@@ -1,0 +1,43 @@
+"""Blocks: the identity where the branch is zero, option A, squeeze-and-excitation."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from pipeline.networks.blocks import BasicBlock, PadShortcut
+
+
+@pytest.mark.parametrize("shortcut", ["identity", "projection"])
+@pytest.mark.parametrize(("outputs", "stride"), [(16, 1), (32, 2)])
+def test_a_residual_block_whose_branch_is_zero_is_relu_of_its_shortcut(outputs, stride, shortcut):
+    block = BasicBlock(16, outputs, stride, shortcut).eval()
+    torch.nn.init.zeros_(block.bn2.weight)
+    x = torch.randn(4, 16, 8, 8, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(block(x), F.relu(block.shortcut(x)))
+    if outputs == 16:
+        assert torch.equal(block(x), F.relu(x))
+
+
+def test_a_plain_block_whose_branch_is_zero_is_zero():
+    block = BasicBlock(16, 16, 1, "none").eval()
+    torch.nn.init.zeros_(block.bn2.weight)
+    assert not block(torch.randn(4, 16, 8, 8)).any()
+
+
+def test_option_a_takes_every_second_pixel_and_adds_empty_channels():
+    x = torch.arange(2 * 16 * 4 * 4.0).view(2, 16, 4, 4)
+    out = PadShortcut(16, 32)(x)
+    assert out.shape == (2, 32, 2, 2)
+    assert torch.equal(out[:, 8:24], x[:, :, ::2, ::2])
+    assert not out[:, :8].any()
+    assert not out[:, 24:].any()
+
+
+def test_squeeze_and_excitation_scales_each_channel():
+    block = BasicBlock(32, 32, 1, "none", squeeze_excitation=True).eval()
+    x = torch.randn(2, 32, 8, 8, generator=torch.Generator().manual_seed(0))
+    branch = block.branch(x)
+    squeezed = branch.mean((2, 3))
+    first, second = (layer.weight.flatten(1).T for layer in (block.excitation.fc1, block.excitation.fc2))
+    scale = torch.sigmoid(F.relu(squeezed @ first + block.excitation.fc1.bias) @ second + block.excitation.fc2.bias)
+    assert torch.allclose(block(x), F.relu(branch * scale[:, :, None, None]), atol=1e-6)

@@ -1,0 +1,76 @@
+"""What a report says about itself: what a reader must know first, and parameters in words."""
+
+import re
+
+import pandas as pd
+import pytest
+from conftest import SESSION
+
+from pipeline import stage
+from pipeline.reporting import sections
+from pipeline.reporting.study import Study
+
+
+@pytest.fixture
+def study(settings, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def make(
+        diverged: bool = False, identity: str = "generated", precisions: tuple[str, ...] = ("fp32",), **changes: object
+    ) -> Study:
+        results = pd.DataFrame({"variant": ["plain8"], "depth": [8], "shortcut": ["none"], "test_error_se": [0.3]})
+        data = {"dataset": "synthetic", "identity": identity, "content_sha256": "0"}
+        names = [f"plain8-{seed}" for seed in range(len(precisions))]
+        for name, precision in zip(names, precisions, strict=True):
+            stage.write_json(stage.RUNS / name / "environment.json", {"sessions": [SESSION | {"precision": precision}]})
+        runs = {name: {"diverged": diverged, "data": data, "test_images": 1000} for name in names}
+        return Study(settings(**changes), results, pd.DataFrame(), pd.DataFrame(), runs, {"": ["plain8"]}, "")
+
+    return make
+
+
+def opening(s: Study, epochs: int = 3) -> str:
+    return re.sub(r"<[^>]+>", "", sections.opening(s, "Heading", "Question?", epochs).data)
+
+
+def test_what_a_reader_must_know_comes_first(study):
+    assert "These images were generated; nothing here says anything about CIFAR-10." in opening(study())
+    assert "one run of each network, and another seed might disagree" in opening(study())
+    assert "for 3 of the study's 200 epochs" in opening(study(), 200)
+    assert "These runs diverged and count with their last error: plain8-0." in opening(study(diverged=True))
+    shown = opening(study(dataset="cifar10", seeds=[0, 1], identity="a copy of <b>"))
+    assert "The data is not the official archive, but a copy of &lt;b&gt;." in shown
+    assert "of the study's" not in shown
+    assert "one run of each network" not in shown
+
+
+def test_a_grid_of_mixed_precision_is_shown_as_such(study):
+    assert "differ in hardware or precision" not in opening(study(precisions=("fp32", "fp32")))
+    shown = opening(study(precisions=("fp32", "bf16", "fp32")))
+    assert "The runs differ in hardware or precision, so they differ in more than the network" in shown
+    assert "Some CPU AVX2 fp32: plain8-0, plain8-2; Some CPU AVX2 bf16: plain8-1." in shown
+
+
+def test_the_rate_in_words(study):
+    assert sections.rate(study()) == "learning rate 0.1, times 0.1 after epochs 1 and 2"
+    words = sections.rate(study(lr=0.05, epochs=20, warmup_epochs=2, lr_milestones=[0.5]))
+    assert words == "learning rate 0.05, times 0.1 after epoch 10, rising to it over 2 epochs"
+
+
+def test_what_was_run_follows_the_parameters(study):
+    text = sections.what_was_run(study(label_smoothing=0.1, horizontal_flip=False, nesterov=True), "dvc repro x").data
+    for words in (
+        "200 training images",
+        "3 epochs of SGD",
+        "Nesterov momentum",
+        "Label smoothing is 0.1",
+        "without flips",
+    ):
+        assert words in text
+    assert "<code>dvc repro x</code>" in text
+
+
+def test_an_edited_commit_is_shown_as_such():
+    commit = "a62ebcd5043e60d37a986aec38d3ac270c44b762"
+    shown = [sections.short(one) for one in (commit, f"{commit}-dirty", None)]
+    assert shown == ["a62ebcd", "a62ebcd-dirty", "–"]

@@ -1,0 +1,28 @@
+"""New code in dvc.lock without training: what is recorded, and what is refused."""
+
+import pytest
+from conftest import sh
+
+RECORD = "python -m pipeline.tools.record"
+
+
+@pytest.mark.slow
+def test_edited_code_is_recorded_without_data_and_nothing_else_changes(reproduced_once, tmp_path):
+    fresh = tmp_path / "fresh"  # with neither data nor cache, as a clone from a forge has it
+    sh(tmp_path, f"git clone -q {reproduced_once} {fresh}")
+    sh(fresh, "echo '# edited' >> pipeline/networks/network.py")
+    assert "train@resnet8-0" in sh(fresh, "python -m pipeline.tools.check", code=1)
+    assert "recorded 3 stages" in sh(fresh, RECORD)  # the data and two runs
+    after = sh(fresh, "python -m pipeline.tools.check", code=1)
+    assert "train@" not in after
+    assert "evaluate@resnet8-0" in after  # runs again
+    changed = [line for line in sh(fresh, "git diff -U0 dvc.lock").splitlines() if line.startswith("+ ")]
+    assert changed
+    assert {line.split(":")[0].strip("+ ") for line in changed} <= {"md5", "size"}
+    assert not sh(fresh, "git diff --stat -- reports data")
+
+    (fresh / "data/cifar10").mkdir(parents=True)
+    (fresh / "data/cifar10/data_batch_1.bin").write_text("another")
+    before = (fresh / "dvc.lock").read_text()
+    assert "error: data/cifar10 is not what dvc.lock records for download" in sh(fresh, RECORD, code=1)
+    assert (fresh / "dvc.lock").read_text() == before
