@@ -5,11 +5,12 @@ VENV := .venv
 JOBS ?= auto
 BASE ?= main
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
-SMOKE := -S dataset=synthetic -S train_size=2000 -S val_size=0 -S epochs=2 -S warmup_epochs=0 -S 'seeds=[0]'
+SMOKE := -S dataset=synthetic -S train_size=1000 -S val_size=0 -S epochs=2 -S warmup_epochs=0 -S 'seeds=[0]' \
+	-S 'variants=[plain20,resnet20]'
 
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help setup lock repro study smoke report unchanged record check test
+.PHONY: help setup lock repro study smoke report verify weights unchanged record check test
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
 
@@ -27,15 +28,15 @@ lock: ## write requirements.txt and requirements-dev.txt, with hashes, from what
 
 repro: setup ## reproduce every result that is out of date, as many runs at once as there are cores or GPUs; JOBS=1: one
 	$(if $(filter-out 1,$(JOBS)),python -m pipeline.tools.jobs $(JOBS))
-	dvc repro
+	dvc repro --pull
 	python -m pipeline.tools.readme
 
 study: setup ## reproduce one of the other studies: make study NAME=resnet18, make study NAME=transfer
 	$(if $(wildcard studies/$(NAME)/dvc.yaml),,$(error NAME is "$(NAME)"; allowed: $(notdir $(wildcard studies/*))))
-	dvc repro studies/$(NAME)/dvc.yaml
+	dvc repro --pull studies/$(NAME)/dvc.yaml
 	python -m pipeline.tools.readme
 
-smoke: setup ## the whole pipeline on generated images, in a few minutes, apart from the workspace
+smoke: setup ## the whole pipeline on generated images with the two small networks, in minutes, apart from the workspace
 	dvc exp run --temp --force --name smoke $(SMOKE)
 	@mkdir -p .scratch
 	@git show $$(git for-each-ref --count=1 --sort=-creatordate --format='%(objectname)' 'refs/exps/*/*/smoke'):reports/report.html \
@@ -46,6 +47,12 @@ smoke: setup ## the whole pipeline on generated images, in a few minutes, apart 
 report: setup ## rebuild tables, figures and report from the runs in git, without data
 	dvc repro --allow-missing --force --downstream aggregate $(patsubst %claims.yaml,%dvc.yaml:aggregate,$(wildcard studies/*/claims.yaml))
 	python -m pipeline.tools.readme
+
+verify: setup ## do the committed weights give the committed numbers? evaluates every run anew, trains nothing
+	python -m pipeline.tools.verify
+
+weights: setup ## put the weights of the recorded runs into weights/, in place of those that are there
+	python -m pipeline.tools.push_weights
 
 unchanged: setup ## does the working tree train to the same bits as BASE (main)?
 	python -m pipeline.tools.same_bits $(BASE)

@@ -6,10 +6,12 @@ make test         # all, whole pipelines and the report in a browser included
 
 import contextlib
 import copy
+import hashlib
 import importlib
 import io
 import json
 import os
+import pickle
 import shlex
 import shutil
 import signal
@@ -22,22 +24,22 @@ from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # pytest's workers, and what they start, share the cores
 
+import dvc.cli
 import dvc.stage.run
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from dvc.repo import Repo
 from filelock import FileLock
 from ruamel.yaml import YAML
 
 from pipeline import evaluate, stage, train
-from pipeline.acquire import synthetic
+from pipeline.acquire import cifar10_batches, synthetic
 from pipeline.analysis.grid import Grid
 from pipeline.compute import device
 from pipeline.compute.distributed import World
 from pipeline.compute.inference import Inputs
-from pipeline.data import loading
+from pipeline.data import cifar10, loading
 from pipeline.networks.network import build
 from pipeline.reporting.checklist import Facts
 from pipeline.reporting.study import Study
@@ -139,11 +141,24 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def batches(generated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the synthetic data set as the makers pickled theirs; its files count as the makers'."""
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+    for name, file in zip(cifar10_batches.FILES, cifar10.FILES, strict=True):
+        records = np.fromfile(generated / file, np.uint8).reshape(-1, cifar10.RECORD)
+        batch = {"data": records[:, 1:], "labels": records[:, 0].tolist(), "batch_label": name}
+        (folder / name).write_bytes(pickle.dumps(batch, protocol=2))
+        monkeypatch.setitem(cifar10_batches.MD5, name, hashlib.md5((folder / name).read_bytes()).hexdigest())
+    return folder
+
+
+@pytest.fixture
 def workspace(tmp_path: Path, committed: dict, generated: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, with small parameters and generated data, and nothing else."""
     write_params(tmp_path, committed | SMALL)
     shutil.copytree(generated, tmp_path / "data/cifar10")
-    for name in ("published.csv", "claims.yaml"):
+    for name in ("published.csv", "published_weights.csv", "claims.yaml"):
         shutil.copy(ROOT / "data" / name, tmp_path / "data")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DVC_ROOT", raising=False)
@@ -279,12 +294,12 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def repro(folder: Path, *targets: str) -> list[str]:
-    """`dvc repro` of `targets` in `folder`, its stages called in this process; the addresses of those that ran.
+def run_dvc(folder: Path, command: str) -> str:
+    """Run a command of DVC in `folder`, and its stages, in this process; what DVC printed. Fails unless it succeeds.
 
     For many short stages, of which each would import torch anew. Not so report: it asks where its code lies.
     """
-    start = dvc.stage.run._run
+    start, out = dvc.stage.run._run, io.StringIO()
 
     def call(executable: str, command: str, cwd: str, **kwargs: object) -> None:
         if "pipeline.report" in command:
@@ -296,16 +311,22 @@ def repro(folder: Path, *targets: str) -> list[str]:
         assert result.returncode == 0, f"{command}: {result.stderr}"
         return None
 
-    with pytest.MonkeyPatch.context() as patch, quiet(), contextlib.chdir(folder), Repo() as repo:
+    with (
+        pytest.MonkeyPatch.context() as patch, quiet(), contextlib.chdir(folder),
+        redirect_stdout(out), redirect_stderr(out),
+    ):  # fmt: skip
         patch.setattr(dvc.stage.run, "_run", call)
-        return [stage.addressing for stage in repo.reproduce(list(targets))]
+        patch.setenv("PATH", ENVIRONMENT["PATH"])
+        code = dvc.cli.main(shlex.split(command))
+    assert code == 0, out.getvalue()
+    return out.getvalue()
 
 
 def clone(folder: Path, studies: bool = False, **changes: object) -> Path:
     """A clone of the working tree as it is, with small parameters, committed on main; of study A alone, or of all."""
     files = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True).splitlines()
     for name in files:
-        if (ROOT / name).is_file():
+        if (ROOT / name).is_file() and not name.startswith("weights/files/"):  # megabytes
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
     change_params(folder, **(SMALL | changes))
@@ -337,7 +358,7 @@ def reproduced_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
             clone(folder)
             shutil.rmtree(folder / "reports")
             (folder / "dvc.lock").unlink()
-            sh(folder, "dvc repro")
+            run_dvc(folder, "repro")
             commit(folder, "Results")
             done.touch()
     return folder
@@ -347,6 +368,14 @@ def reproduced_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def reproduced(reproduced_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of `reproduced_once`, with its cache, for the tests of a module."""
     return shutil.copytree(reproduced_once, tmp_path_factory.mktemp("copy") / "reproduced")
+
+
+@pytest.fixture(scope="module")
+def with_weights(reproduced: Path) -> Path:
+    """Likewise, with the weights in weights/."""
+    assert "2 folders of files" in sh(reproduced, "python -m pipeline.tools.push_weights")
+    commit(reproduced, "Weights")
+    return reproduced
 
 
 def working_in(folder: Path) -> list[int]:

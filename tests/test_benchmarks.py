@@ -55,7 +55,7 @@ def test_growth_measures_every_point(tmp_path, monkeypatch):
     monkeypatch.setattr(common, "workspace", lambda folder, **changes: workspace(folder, **(changes | small)))
     made_up = {("depth", 8), ("epochs", 2), (growth.ONE, 1)}
     monkeypatch.setattr(
-        growth, "measure", lambda *point: common.Cost(999, 2, 3) if point[:2] in made_up else measure(*point)
+        growth, "measure", lambda *point: common.Cost(1, 999, 3) if point[:2] in made_up else measure(*point)
     )
     table = bench_here(growth, tmp_path, monkeypatch, "--train-size", "128", "--rounds", "1", "--layers", "8")
     assert table.groupby("against")["value"].apply(list).to_dict() == {
@@ -77,6 +77,8 @@ def test_stages_are_all_measured(tmp_path, monkeypatch):
         common, "workspace", lambda folder, **changes: workspace(folder, **(changes and small | changes))
     )
     monkeypatch.setattr(stages, "nothing_to_do", lambda rounds: [common.Cost(0, 1, 50)] * rounds)
+    measure, imports = common.run, common.Cost(0, 1, 50)
+    monkeypatch.setattr(common, "run", lambda command, *rest: imports if "-c" in command else measure(command, *rest))
     args = ["--networks", "plain8", "--train-size", "128", "--rounds", "1"]
     table = bench_here(stages, tmp_path, monkeypatch, *args)
     assert table["what"].tolist() == [

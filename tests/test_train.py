@@ -98,8 +98,13 @@ def test_the_history_has_what_it_should(workspace):
     assert history["epoch"].tolist() == [1, 2, 3]
     assert history["lr"].tolist() == [0.1, 0.01, 0.001]
     assert history["test_error"].between(0, 100).all()
-    kept = sorted(path.name for path in Path(".scratch").glob("*/*"))
-    assert kept == ["epoch-001.safetensors", "epoch-002.safetensors"]  # before the drops of the rate
+    kept = sorted(path.name.partition(".out")[0] for path in Path(".scratch").glob("*/*"))
+    before_drops = ["epoch-001.safetensors", "epoch-002.safetensors"]  # of the rate
+    assert kept == [*before_drops, "events", "history.csv"]
+    assert (
+        next(Path(".scratch").glob("*/history.csv")).read_bytes()
+        == Path("data/models/plain8-0/history.csv").read_bytes()
+    )
 
 
 def test_it_learns(workspace):

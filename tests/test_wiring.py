@@ -22,12 +22,13 @@ for file in PIPELINES:
     content = YAML(typ="safe", pure=True).load(file)["stages"]
     STAGES |= {f"{prefix}{name}": stage | {"folder": file.parent} for name, stage in content.items()}
 PACKAGES = {
+    "dvc_data": "dvc-data",
     "ruamel": "ruamel-yaml",
     "vl_convert": "vl-convert-python",
     "IPython": "ipython",
     "PIL": "pillow",
 }  # by what is imported, where it differs
-CODE = ("pipeline", "benchmarks", "tests")
+CODE = ("pipeline", "benchmarks", "tests", "hubconf")
 ONE_VARIANT = "arch.${item.variant}"
 
 
@@ -108,8 +109,9 @@ ALLOWED = {  # which rooms a room may import besides settings and stage.py; the 
     "foreign": {"data", "networks", "compute"},
     "analysis": set(),
     "reporting": {"analysis"},
+    "pretrained": {"networks"},
     "transfer": {"data", "acquire", "networks", "foreign"},
-    "tools": {"data", "acquire", "networks", "compute", "training", "foreign", "analysis"},
+    "tools": {"data", "acquire", "networks", "compute", "training", "foreign", "analysis", "pretrained"},
 }
 
 
@@ -217,6 +219,20 @@ def test_every_stage_opens_with_its_command(name):
     assert f"python -m pipeline.{module_of(name)}" in docstring
 
 
+def test_the_artifacts_are_the_networks_of_the_grid(committed):
+    artifacts = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")["artifacts"]
+    assert list(artifacts) == committed["variants"]
+    for name, artifact in artifacts.items():
+        assert artifact["path"] == f"data/models/{name}-{committed['seeds'][0]}"
+        assert (artifact["type"], artifact["labels"]) == ("model", ["cifar10", "image-classification"])
+
+
+def test_data_sets_are_not_pushed_and_all_else_in_the_cache_is():
+    outs = [out for stage in STAGES.values() for out in stage["outs"]]
+    options = dict(next(iter(out.items())) if isinstance(out, dict) else (out, {}) for out in outs)
+    assert {path for path, kept in options.items() if not kept.get("push", True)} == {"data/cifar10", "data/flowers17"}
+
+
 def test_results_are_kept_in_git_and_data_is_not():
     for name, stage in STAGES.items():
         for out in [*stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])]:
@@ -243,11 +259,13 @@ def test_studies_train_and_evaluate_as_study_a_does():
 
 
 def test_no_module_is_left_over():
-    used = set().union(*(code_of(name) for name in STAGES))
-    commands = (ROOT / "Makefile").read_text()
-    for path in (ROOT / "pipeline").rglob("*.py"):
-        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        assert path in used or path.name == "__init__.py" or module in commands, path
+    """Each is used by a stage, by torch.hub, or by a command that make runs or a page names."""
+    used = set().union(*(code_of(name) for name in STAGES), project_modules(ROOT / "hubconf.py"))
+    pages = [ROOT / "Makefile", *ROOT.glob("docs/*.md"), *ROOT.glob(".github/workflows/*.yml")]
+    for module in set(re.findall(r"pipeline\.[\w.]*\w", "".join(page.read_text() for page in pages))):
+        used |= project_modules(ROOT / f"{module.replace('.', '/')}.py")
+    left = set((ROOT / "pipeline").rglob("*.py")) - used
+    assert {path for path in left if path.name != "__init__.py"} == set()
 
 
 def test_every_module_has_its_tests_in_the_room_of_that_name():
@@ -281,7 +299,7 @@ def test_requirements_name_every_package_that_is_imported():
     code = [*ROOT.glob("pipeline/**/*.py"), *ROOT.glob("studies/*/report.ipynb")]
     code.append(ROOT / "pipeline/reporting/report.ipynb")
     runs, develops = named("requirements.in"), named("requirements-dev.in")
-    assert set(runs) - roots(*code) == {"ipykernel", "mistune", "torchvision"} - roots(*code)
+    assert set(runs) - roots(*code) == {"ipykernel", "tensorboard"}
     assert roots(*code) <= set(runs)
     others = roots(*ROOT.glob("tests/**/*.py"), *ROOT.glob("benchmarks/*.py"))
     assert others <= set(runs) | set(develops)

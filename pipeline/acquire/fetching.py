@@ -6,7 +6,7 @@ import shutil
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def located(variable: str, default: str) -> str:
     given = os.environ.get(variable)
     if not given:
         return default
-    return given if "://" in given else str(Path(os.environ.get("DVC_ROOT", "."), given))
+    return given if "://" in given else str(Path(os.environ.get("DVC_ROOT", "."), Path(given).expanduser()))
 
 
 @contextmanager
@@ -43,23 +43,36 @@ def replaced(target: Path) -> Iterator[Path]:
         folder.rename(target)
 
 
-def collect(source: str, names: Sequence[str], folder: Path, variable: str) -> None:
-    """Fill `folder` with the files `names` from a URL (https, http, ftp, file), an archive or a folder.
+def collect(
+    source: str, forms: Sequence[Sequence[str]], folder: Path, variable: str, inside: Sequence[str] = ()
+) -> Sequence[str]:
+    """Fill `folder` with the files of one of `forms` from a URL (https, http, ftp, file), an archive or a folder.
 
-    Raises StageError if they cannot be had, and names the environment `variable` that says where they are.
+    The form, a list of file names, is the one of which the source has most. A folder may also hold the archive or the
+    folder with them, by one of the names `inside`. Raises StageError if they cannot be had, and names the environment
+    `variable` that says where they are.
     """
     source = source.removeprefix("file://")
-    if Path(source).is_dir():
-        for name in names:
-            _copy(Path(source) / name, folder / name, names)
-    elif "://" in source:
-        archive = folder.parent / "archive"
-        download(source, archive, variable)
-        extract(archive, names, folder, source)
-    elif Path(source).is_file():
-        extract(Path(source), names, folder, source)
-    else:
+    path = Path(source).expanduser()
+    if "://" in source:
+        path = folder.parent / "archive"
+        download(source, path, variable)
+    elif path.is_dir():
+        held = [path / name for name in inside if (path / name).exists()]
+        form = fullest(forms, {name for form in forms for name in form if (path / name).exists()})
+        if held and not (path / form[0]).exists():
+            return collect(str(held[0]), forms, folder, variable)
+        for name in form:
+            _copy(path / name, folder / name, form)
+        return form
+    elif not path.is_file():
         raise StageError(f"{variable} {source} is not there; allowed: a URL, an archive or a folder of its files")
+    return extract(path, forms, folder, source)
+
+
+def fullest(forms: Sequence[Sequence[str]], names: Set[str]) -> Sequence[str]:
+    """The form of which most files are among `names`; the first, if equally many of several are."""
+    return max(forms, key=lambda form: len(names & {*form}))
 
 
 def download(url: str, path: Path, variable: str) -> None:
@@ -79,16 +92,21 @@ def download(url: str, path: Path, variable: str) -> None:
         raise StageError(f"{url} cannot be fetched ({error}): set {variable} to another place that has it") from None
 
 
-def extract(archive: Path, names: Sequence[str], folder: Path, source: str) -> None:
-    """Copy the files `names`, and nothing else, out of a tar archive. Raises StageError if it is not one of them."""
+def extract(archive: Path, forms: Sequence[Sequence[str]], folder: Path, source: str) -> Sequence[str]:
+    """Copy the files of the fullest of `forms`, and nothing else, out of a tar archive; that form.
+
+    Raises StageError if it is no whole tar archive, or lacks one of them.
+    """
     try:
         with tarfile.open(archive) as tar:
             members = {Path(member.name).name: member for member in tar if member.isfile()}
-            for name in names:
+            form = fullest(forms, members.keys())
+            for name in form:
                 if name not in members:
                     raise StageError(f"{source} lacks {name}: it is another archive")
                 with tar.extractfile(members[name]) as data, open(folder / name, "wb") as file:
                     shutil.copyfileobj(data, file)
+            return form
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise

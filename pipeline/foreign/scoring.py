@@ -8,7 +8,7 @@ import argparse
 import math
 import re
 from pathlib import Path
-from typing import get_args
+from typing import NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
@@ -69,6 +69,17 @@ def _parser(doc: str | None) -> argparse.ArgumentParser:
     return parser
 
 
+class Scored(NamedTuple):
+    """What weights of others make of the test images: `logits` (N, classes) of images with `labels` (N,)."""
+
+    parameters: int
+    mean: list[float]
+    std: list[float]
+    precision: str
+    logits: Tensor
+    labels: Tensor
+
+
 def main(args: argparse.Namespace) -> None:
     settings = params.load()
     sizes = DATASETS[settings.dataset]
@@ -78,27 +89,39 @@ def main(args: argparse.Namespace) -> None:
         )
     check_statistics(args.mean, args.std)
     arch = described(args.arch, args.shortcut, settings)
-    network = Network(arch)
-    fill(network, args.weights)
-    train, test = loading.load(args.data, settings.dataset, seed=0)
-    mean, std = (args.mean, args.std) if args.mean else loading.statistics(train.images)
-    compute = device.prepare(settings, "fp32")
-    test = test.to(compute.device)
-    network = network.to(compute.device, memory_format=torch.channels_last)
-    inputs = Inputs.of(mean, std, compute.device)
-    logits = inference.predict(network, test.images, inputs, compute)
+    found = score(args.weights, arch, args.mean, args.std, settings, args.data)
     source = "as given" if args.mean else "of the training images"
     rows = {
         "file": args.weights,
         "network": f"{args.arch}, {arch.layers} layers, shortcut {arch.shortcut}",
-        "parameters": f"{parameter_count(network):,}",
-        "input mean": f"{' '.join(f'{value:.6g}' for value in mean)} ({source})",
-        "input std": f"{' '.join(f'{value:.6g}' for value in std)} ({source})",
-        "precision": compute.precision,
-        "test images": f"{len(test):,} of {settings.dataset}",
+        "parameters": f"{found.parameters:,}",
+        "input mean": f"{' '.join(f'{value:.6g}' for value in found.mean)} ({source})",
+        "input std": f"{' '.join(f'{value:.6g}' for value in found.std)} ({source})",
+        "precision": found.precision,
+        "test images": f"{len(found.labels):,} of {settings.dataset}",
     }
-    rows |= scores(logits, test.labels, sizes.classes)
+    rows |= scores(found.logits, found.labels, sizes.classes)
     print("\n".join(f"{name:<19}{value}" for name, value in rows.items()))
+
+
+def score(
+    weights: Path, arch: Arch, mean: list[float] | None, std: list[float] | None, settings: Params, data: Path
+) -> Scored:
+    """What a network of `arch` with the `weights` makes of the test images in the folder `data`, in fp32.
+
+    Without `mean` and `std` inputs are normalised as our training images are. Raises StageError if the file or the
+    data are missing, or the file does not fit.
+    """
+    network = Network(arch)
+    fill(network, weights)
+    train, test = loading.load(data, settings.dataset, seed=0)
+    if mean is None or std is None:
+        mean, std = loading.statistics(train.images)
+    compute = device.prepare(settings, "fp32")
+    test = test.to(compute.device)
+    network = network.to(compute.device, memory_format=torch.channels_last)
+    logits = inference.predict(network, test.images, Inputs.of(mean, std, compute.device), compute)
+    return Scored(parameter_count(network), mean, std, compute.precision, logits, test.labels)
 
 
 def check_statistics(mean: list[float] | None, std: list[float] | None) -> None:

@@ -32,7 +32,7 @@ from pipeline.stage import StageError
 
 LOGS = Path(".scratch/jobs")
 PATIENCE = 30  # seconds that a run has to end after it is stopped
-DVC = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro"]
+DVC = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--pull"]  # what weights/ has is not trained
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from pipeline import stage
+from pipeline.analysis import published, tables
 from pipeline.stage import StageError
 
 BEGIN = re.compile(r"<!-- results: from (\S+?)(?:, (\w+))? -->")
@@ -39,6 +40,8 @@ def part(page: Path, path: Path, heading: str | None) -> str:
         text = path.read_text()
     except FileNotFoundError:
         raise StageError(f"{page} shows {path}, which is not there: run `dvc repro` in its study") from None
+    if path == published.WEIGHTS:
+        return tables.pipes(published.weights(path)) + "\n"
     if heading is None:
         return re.sub(r"^## .*\n\n", "", text, flags=re.M)
     found = re.search(rf"^## {heading}\n\n(.*?)\n*(?=^## |\Z)", text, re.M | re.S)

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from pipeline.data import loading
 from pipeline.settings import params
 from pipeline.settings.schedule import learning_rate, milestones
 from pipeline.training.checkpoint import Progress, Scratch
+from pipeline.training.logger import Logger
 from pipeline.training.trainer import Trainer
 
 KEPT_EVERY = 20  # epochs; a checkpoint of each of these stays
@@ -30,9 +32,10 @@ def fit(
 ) -> Progress:
     """Train to the last epoch, or to a loss that is not finite, from the checkpoint in the scratch folder.
 
-    After every epoch the loss and error of each of `scorers` are taken and a checkpoint is written (on a GPU at most
-    one in SECONDS). Those of every KEPT_EVERY epochs, and before a drop of the rate, stay. `environment` is recorded
-    with the session. Raises KeyboardInterrupt with a sentence if stopped by a signal.
+    After every epoch the loss and error of each of `scorers` are taken and logged in the scratch folder, and a
+    checkpoint is written (on a GPU at most one in SECONDS). Those of every KEPT_EVERY epochs, and before a drop of the
+    rate, stay. `environment` is recorded with the session. Raises KeyboardInterrupt with a sentence if stopped by a
+    signal.
     """
     state, world = trainer.state(), trainer.world
     progress = world.share(scratch.load(state) if world.first else None)
@@ -42,7 +45,10 @@ def fit(
     announce(scratch.name, trainer, settings, done)
     start, cpu_start, saved = time.perf_counter(), time.process_time(), 0.0
     session = {"started": datetime.now(UTC).isoformat(timespec="seconds"), "first_epoch": done + 1} | environment
-    with progress_bar(settings.epochs * count, done * count, world.first) as bar:
+    with (
+        progress_bar(settings.epochs * count, done * count, world.first) as bar,
+        closing(Logger(scratch.folder, progress.history)) if world.first else nullcontext() as logger,
+    ):
         try:
             for epoch in range(done, settings.epochs):
                 if progress.history and diverged(progress.history[-1]["train_loss"]):
@@ -56,6 +62,8 @@ def fit(
                 last = epoch + 1 == settings.epochs
                 keep = (epoch + 1) % KEPT_EVERY == 0 or (epoch + 1 in milestones(settings) and not last)
                 due = trainer.compute.device.type == "cpu" or time.perf_counter() - saved >= SECONDS
+                if logger:
+                    logger.add(progress.history)
                 if world.first and (keep or due or last):
                     scratch.save(state, progress, keep)
                     saved = time.perf_counter()

@@ -41,7 +41,7 @@ def main() -> None:
         if settings.dataset == "flowers17":
             originals = folder.parent / "originals"
             originals.mkdir()
-            fetching.collect(fetching.located("FLOWERS17_SOURCE", URL), NAMES, originals, "FLOWERS17_SOURCE")
+            fetching.collect(fetching.located("FLOWERS17_SOURCE", URL), (NAMES,), originals, "FLOWERS17_SOURCE")
             sha256 = cifar10.content_sha256(originals, NAMES)
             identity = COPIES.get(sha256, "an archive of the makers' layout; they publish no checksum to compare with")
             images = np.stack([shrink(originals / name, settings.image_size) for name in NAMES])

@@ -44,7 +44,7 @@ def same(target: Path, files: Path) -> bool:
 
 
 def collect(source: object, target: Path) -> None:
-    fetching.collect(str(source), NAMES, target, "SOURCE")
+    fetching.collect(str(source), (NAMES,), target, "SOURCE")
 
 
 def test_a_folder_or_an_archive_is_taken(files, archive, target):
@@ -55,6 +55,20 @@ def test_a_folder_or_an_archive_is_taken(files, archive, target):
         collect(source, target)
         assert same(target, files)
     assert sorted(path.name for path in target.iterdir()) == sorted(NAMES)
+
+
+def test_of_several_forms_that_is_taken_which_is_there(files, archive, target):
+    forms = (("other.txt", "more.txt"), NAMES)
+    for source in (files, archive):
+        assert fetching.collect(str(source), forms, target, "SOURCE") == NAMES
+        assert same(target, files)
+
+
+def test_a_folder_may_hold_the_archive_or_the_folder(files, archive, target, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for inside in (["nowhere", files.name], [archive.name], [files.name, archive.name]):
+        assert fetching.collect("~", (NAMES,), target, "SOURCE", inside) == NAMES
+        assert same(target, files)
 
 
 @pytest.mark.parametrize("fault", ["error 503", "half the file"])

@@ -154,17 +154,17 @@ def test_the_command_of_the_docs_gives_what_the_usual_network_gives(workspace):
     """A checkpoint as akamaster/pytorch_resnet_cifar10 publishes them: made in parallel, among other things."""
     text = (ROOT / "docs/weights.md").read_text().replace("\\\n", " ")
     words = shlex.split(re.search(r"^python -m pipeline\.evaluate (--weights .*)$", text, re.M).group(1))
-    assert words[:6] == ["--weights", "resnet20.th", "--arch", "resnet20", *IDENTITY]
+    assert words[:6] == ["--weights", "resnet20-12fca82f.th", "--arch", "resnet20", *IDENTITY]
     mean, std = (numbers(words[words.index(option) + 1 :][:3]) for option in ("--mean", "--std"))
     network = reference(20, "identity", mean=mean, std=std)
-    torch.save({"state_dict": nn.DataParallel(network).state_dict(), "best_prec1": 91.7}, "resnet20.th")
+    torch.save({"state_dict": nn.DataParallel(network).state_dict(), "best_prec1": 91.7}, words[1])
     before = sorted(workspace.rglob("*"))
     result = run("evaluate", *words)
     assert result.returncode == 0, result.stderr
     assert sorted(workspace.rglob("*")) == before
     rows = printed(result.stdout)
     check(rows, network, mean, std)
-    assert rows["file"] == "resnet20.th"
+    assert rows["file"] == words[1]
     assert rows["network"] == "resnet20, 20 layers, shortcut identity"
     assert (rows["input mean"], rows["input std"]) == ("0.485 0.456 0.406 (as given)", "0.229 0.224 0.225 (as given)")
 

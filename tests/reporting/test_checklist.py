@@ -194,13 +194,14 @@ def test_augmentation_follows_the_parameters(facts, flip, words):
     assert f"7 pixels of black padding and random crops {words}: [" in text
 
 
-def test_weights_are_not_shared_and_the_command_makes_them(facts):
+def test_weights_are_shared(facts):
     answer, text = said(facts("an archive", STARTS, "studies/some", **FLOWERS), 14)
-    assert answer == "No"
-    assert "`dvc repro studies/some/dvc.yaml` makes them, in `studies/some/data/models`." in text
+    assert answer == "Yes"
+    assert "are in [weights](../../../weights), with a card. " in text
+    assert "puts them into `studies/some/data/models`" in text
     assert text.endswith(" pretrained starts from our own net-0 (sha256 `fe9e7e`).")
-    assert said(facts(), 14)[1].endswith("in `data/models`.")
-    assert "remote" not in (ROOT / ".dvc/config").read_text()
+    assert "puts them into `data/models`" in said(facts(), 14)[1]
+    assert "url = ../weights" in (ROOT / ".dvc/config").read_text()
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ def test_every_page_shows_the_committed_results(monkeypatch):
         "README.md": [("reports/results.md", "Networks")],
         "claims.md": [("reports/results.md", "Claims")],
         "studies.md": [("studies/resnet18/reports/results.md", ""), ("studies/transfer/reports/results.md", "")],
+        "weights.md": [("data/published_weights.csv", "")],
     }
     for page in readme.pages():
         assert page.read_text() == readme.filled(page), "run `python -m pipeline.tools.readme`"

@@ -1,0 +1,146 @@
+"""A reviewer's clone: the weights come out of it, give the committed numbers, and whatever was changed is named."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import quiet, sh
+
+from pipeline import stage
+from pipeline.pretrained import recorded
+from pipeline.tools import verify
+
+pytestmark = pytest.mark.slow
+
+MODEL = "data/models/resnet8-0"
+PREDICTIONS = "reports/runs/resnet8-0/predictions.csv"
+
+
+@pytest.fixture(scope="module")
+def fresh(with_weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh clone of that, without data, and without DVC's cache."""
+    folder = tmp_path_factory.mktemp("fresh") / "clone"
+    sh(folder.parent, f"git clone -q {with_weights} {folder}")
+    return folder
+
+
+def run_verify(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[bool, str]:
+    """Whether all could be confirmed in `folder`, and what was said; in this process, which saves a start each."""
+    store = folder / "weights/files/md5"
+    monkeypatch.setattr(stage, "TOP", folder)
+    monkeypatch.setattr(recorded, "STORES", (store, folder / ".dvc/cache/files/md5"))
+    monkeypatch.setattr(sys, "argv", ["verify"])
+    monkeypatch.chdir(folder)
+    capsys.readouterr()
+    said = ""
+    with quiet():
+        try:
+            verify.main()
+        except SystemExit as end:
+            said = str(end.code)
+    return not said, capsys.readouterr().out + said
+
+
+def flip(path: Path) -> None:
+    """Change one bit of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(content)
+
+
+def test_a_fresh_clone_confirms_every_run(fresh):
+    output = sh(fresh, "python -m pipeline.tools.verify")
+    for name in ("plain8-0", "resnet8-0"):
+        assert f"yes study A, {name}: " in output
+        assert "0 of 1,000 predictions differ" in output
+    assert "yes study A, 10 tables, verdicts among them, made anew" in output
+    assert "are as committed" in output
+    assert not sh(fresh, "git status --porcelain")
+    assert "Running stage" not in sh(fresh, "dvc repro --pull")
+    assert not list(fresh.rglob(".scratch/*.lock")), "nothing was trained"
+
+
+CHANGES = {
+    "a bit of a weight": (
+        lambda folder: flip(folder / MODEL / "weights.safetensors"),
+        [f"{MODEL}/weights.safetensors is not what dvc.lock records"],
+    ),
+    "a prediction": (
+        lambda folder: edit_predictions(folder, 1),
+        [
+            f"{PREDICTIONS} is not what dvc.lock records",
+            "confusion.csv does not count what predictions.csv has",
+            "test_error is ",
+        ],
+    ),
+    "predictions, with the counts made to fit": (
+        lambda folder: edit_predictions(folder, 20),
+        ["the weights predict 20 of 1,000 images otherwise than predictions.csv has it"],
+    ),
+    "a number in results.csv": (
+        lambda folder: edit(folder / "reports/results.csv", ",78042,", ",78043,"),
+        ["reports/results.csv is not what dvc.lock records", "reports/results.csv: parameters of row "],
+    ),
+    "a line of results.md": (
+        lambda folder: edit(folder / "reports/results.md", "| resnet8 ", "| resnet9 "),
+        ["reports/results.md is not what dvc.lock records", "reports/results.md: line "],
+    ),
+    "the parameter count": (
+        lambda folder: edit(folder / "reports/runs/plain8-0/metrics.json", '"parameters": ', '"parameters": 1'),
+        ["parameters is 1", "by the weights"],
+    ),
+    "a figure": (lambda folder: flip(folder / "reports/figures/test_error.png"), ["reports/figures is not what"]),
+    "the data": (
+        lambda folder: flip(folder / "data/cifar10/test_batch.bin"),
+        ["data/cifar10/test_batch.bin is not what dvc.lock records"],
+    ),
+}
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def edit_predictions(folder: Path, count: int) -> None:
+    """Predict the next class for the first `count` images that are right."""
+    table = pd.read_csv(folder / PREDICTIONS)
+    rows = table.index[table["actual"] == table["predicted"]][:count]
+    table.loc[rows, "predicted"] = (table.loc[rows, "predicted"] + 1) % 10
+    table.to_csv(folder / PREDICTIONS, index=False)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_was_changed_is_named(fresh, tmp_path, monkeypatch, capsys, change):
+    folder = shutil.copytree(fresh, tmp_path / "clone")
+    if not (folder / MODEL).exists():
+        sh(folder, "python -m pipeline.tools.verify")
+    make, sentences = CHANGES[change]
+    make(folder)
+    confirmed, output = run_verify(folder, monkeypatch, capsys)
+    assert not confirmed
+    for sentence in sentences:
+        assert sentence in output
+    assert "could not be confirmed" in output
+
+
+def test_damaged_weights_in_git_are_not_taken(with_weights, tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "clone"
+    sh(tmp_path, f"git clone -q {with_weights} {folder}")
+    lock = recorded.of_run("resnet8-0", folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(recorded, "STORES", (folder / "weights/files/md5",))
+        flip(recorded.stored(recorded.files(lock)["weights.safetensors"]))
+    confirmed, output = run_verify(folder, monkeypatch, capsys)
+    assert not confirmed
+    assert f"{MODEL} is missing, and could not be pulled" in output
+    assert "yes study A, plain8-0" in output
+
+
+def test_a_name_that_is_no_study_is_refused(fresh):
+    output = sh(fresh, "python -m pipeline.tools.verify studies/vgg", code=1)
+    assert "error: studies/vgg is no study; allowed: ." in output
