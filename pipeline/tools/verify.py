@@ -122,7 +122,9 @@ def verify(folder: Path, stages: list[PipelineStage]) -> Iterator[tuple[str, lis
         name = one.name.removeprefix("evaluate@")
         models = [out for out in inputs(one) if out.can_push]
         faults, said = [fault for out in (*models, *one.outs) for fault in hashed(out)], "not evaluated"
-        if all(out.exists for out in (*inputs(one), *one.outs)):
+        if missing := [place(out) for out in (*inputs(one), *one.outs) if not out.exists]:
+            faults.append(f"it cannot be evaluated without {', '.join(missing)}")
+        else:
             try:
                 with rerun(one) as again:
                     said, others = compare_runs(*(top / folder / RUNS / name for top in (stage.TOP, again)), classes)

@@ -141,6 +141,16 @@ def test_damaged_weights_in_git_are_not_taken(with_weights, tmp_path, monkeypatc
     assert "yes study A, plain8-0" in output
 
 
+def test_without_data_nothing_is_confirmed(fresh, tmp_path, monkeypatch, capsys):
+    folder = shutil.copytree(fresh, tmp_path / "clone")
+    shutil.rmtree(folder / "data/cifar10", ignore_errors=True)
+    monkeypatch.setattr(verify, "fetch", lambda repo, needed: None)
+    confirmed, output = run_verify(folder, monkeypatch, capsys)
+    assert not confirmed
+    assert "data/cifar10 is missing" in output
+    assert "NO  study A, plain8-0: not evaluated" in output
+
+
 def test_a_name_that_is_no_study_is_refused(fresh):
     output = sh(fresh, "python -m pipeline.tools.verify studies/vgg", code=1)
     assert "error: studies/vgg is no study; allowed: ." in output
