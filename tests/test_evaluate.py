@@ -14,7 +14,8 @@ from pipeline.data import cifar10
 from pipeline.stage import StageError
 
 RUN = Path("reports/runs/resnet8-0")
-COMMITTED = sorted(path.parent for path in ROOT.glob("**/reports/runs/*/metrics.json") if ".dvc" not in path.parts)
+METRICS = "reports/runs/*/metrics.json"
+COMMITTED = sorted(path.parent for path in (*ROOT.glob(METRICS), *ROOT.glob(f"studies/*/{METRICS}")))
 
 
 def test_evaluation_agrees_with_training_and_with_numpy(workspace):

@@ -70,7 +70,8 @@ def other_versions() -> dict[str, tuple[str, list[str]]]:
     """By package, the version in requirements.txt and those that committed results were made with, if others."""
     pinned = dict(re.findall(r"^([\w.-]+)==([\w.]+)", Path("requirements.txt").read_text(), re.M))
     found: dict[str, tuple[str, list[str]]] = {}
-    for path in sorted(Path().glob("**/reports/runs/*/environment.json")):
+    runs = "reports/runs/*/environment.json"
+    for path in sorted([*Path().glob(runs), *Path().glob(f"studies/*/{runs}")]):
         for session in json.loads(path.read_text())["sessions"]:
             for package in MADE_WITH:
                 version = session[package].partition("+")[0]  # without the build: 2.11.0+cu130

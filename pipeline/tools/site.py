@@ -44,7 +44,7 @@ def main() -> None:
     folder = parser.parse_args().folder
     if folder.exists():
         raise StageError(f"{folder} is there already; allowed: a folder that is not")
-    studies = sorted(path.parent for path in Path().glob("**/claims.yaml") if (path.parent / REPORT).exists())
+    studies = sorted(path.parent for path in Path().glob("studies/*/claims.yaml") if (path.parent / REPORT).exists())
     text = INTRODUCTION.format(title=TITLE)
     for study in [Path(), *studies]:
         page = (study / REPORT).read_text()

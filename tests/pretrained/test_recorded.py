@@ -12,9 +12,9 @@ from pipeline.pretrained import recorded
 from pipeline.stage import StageError
 
 RUNS = [
-    (path.parent.parent.parent.parent.relative_to(ROOT), path.parent.name)
-    for path in sorted(ROOT.glob("**/reports/runs/*/metrics.json"))
-    if ".scratch" not in path.parts
+    (path.parents[3].relative_to(ROOT), path.parent.name)
+    for folder in ("", "studies/*/")
+    for path in sorted(ROOT.glob(f"{folder}reports/runs/*/metrics.json"))
 ]
 
 
