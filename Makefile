@@ -10,6 +10,10 @@ SMOKE := -S dataset=synthetic -S train_size=1000 -S val_size=0 -S epochs=2 -S wa
 
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
+# how `make repro` and `make study` train: on Ray, here or on a cluster; not if it is one run at a time
+GRID := $(if $(RAY),--address $(RAY),$(if $(filter-out 1,$(JOBS)),--jobs $(JOBS)))
+DRIVER := $(if $(GRID),python -m pipeline.cluster.driver $(GRID) $(OPTIONS))
+
 .PHONY: help setup lock repro study smoke report verify weights unchanged record check test
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -21,18 +25,23 @@ $(VENV)/ready: requirements.txt requirements-dev.txt
 	pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r requirements-dev.txt
 	python -m pipeline.tools.offline_plots
 	touch $@
+$(VENV)/ray: $(VENV)/ready requirements-ray.txt
+	pip install --quiet --disable-pip-version-check --require-hashes -r requirements-ray.txt
+	touch $@
 
-lock: ## write requirements.txt and requirements-dev.txt, with hashes, from what the .in files name; needs uv
+lock: ## write the requirements.txt files, with hashes, from what the .in files name; needs uv
 	$(LOCK) requirements.in --output-file requirements.txt
 	$(LOCK) requirements-dev.in --output-file requirements-dev.txt
+	$(LOCK) requirements-ray.in --output-file requirements-ray.txt
 
-repro: setup ## reproduce every result that is out of date, as many runs at once as there are cores or GPUs; JOBS=1: one
-	$(if $(filter-out 1,$(JOBS)),python -m pipeline.tools.jobs $(JOBS))
+repro: setup $(if $(DRIVER),$(VENV)/ray) ## reproduce all results, as many runs at once as there are cores or GPUs; JOBS=1: one
+	$(DRIVER)
 	dvc repro --pull
 	python -m pipeline.tools.readme
 
-study: setup ## reproduce one of the other studies: make study NAME=resnet18, make study NAME=transfer
+study: setup $(if $(DRIVER),$(VENV)/ray) ## reproduce one of the other studies: make study NAME=resnet18, make study NAME=transfer
 	$(if $(wildcard studies/$(NAME)/dvc.yaml),,$(error NAME is "$(NAME)"; allowed: $(notdir $(wildcard studies/*))))
+	$(if $(DRIVER),$(DRIVER) --study $(NAME))
 	dvc repro --pull studies/$(NAME)/dvc.yaml
 	python -m pipeline.tools.readme
 
@@ -63,8 +72,8 @@ record: unchanged ## after such an edit, record the new code in dvc.lock; needs 
 check: setup ## does dvc.lock match code, parameters and reports?
 	python -m pipeline.tools.check
 
-test: setup ## everything that CI tests
+test: setup $(VENV)/ray ## everything that CI tests
 	ruff check .
 	ruff format --check .
 	python -m pipeline.tools.check
-	pytest -m "slow or not slow"
+	pytest -m "not sweep"

@@ -66,6 +66,10 @@ def module(name: str, *args: object) -> list[str]:
     return [sys.executable, "-m", f"pipeline.{name}", *map(str, args)]
 
 
+def dvc(*args: str) -> list[str]:
+    return [sys.executable, "-m", "dvc", *args]
+
+
 def workspace(folder: Path, **changes: object) -> Path:
     """A git repository in `folder` with the files of this one, and with parameters changed."""
     files = subprocess.check_output(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True).splitlines()

@@ -71,8 +71,8 @@ def measure(against: str, value: int, train_size: int, layers: int) -> common.Co
         if against in (ONE, TWO):
             changes |= {"dataset": "synthetic", "train_size": 2_000, "seeds": list(range(value))}
             common.workspace(folder, **changes, threads=1 if against == TWO else 2)
-            jobs = f"{sys.executable} -m pipeline.tools.jobs 2 && " if against == TWO else ""
-            pipeline = f"rm -rf reports/runs dvc.lock && {jobs}{sys.executable} -m dvc repro"
+            driver = f"{sys.executable} -m pipeline.cluster.driver --jobs 2 && " if against == TWO else ""
+            pipeline = f"rm -rf reports/runs dvc.lock && {driver}{sys.executable} -m dvc repro"
             return common.run(["bash", "-c", pipeline], folder)
         common.workspace(folder, **changes, train_size=train_size)
         common.write_data(folder / "data/cifar10")

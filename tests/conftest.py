@@ -12,17 +12,21 @@ import io
 import json
 import os
 import pickle
+import secrets
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # pytest's workers, and what they start, share the cores
+os.environ["RAY_AUTH_MODE"] = "token"  # which Ray reads when it is imported
+os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
 import dvc.cli
 import dvc.stage.run
@@ -36,6 +40,7 @@ from ruamel.yaml import YAML
 from pipeline import evaluate, stage, train
 from pipeline.acquire import cifar10_batches, synthetic
 from pipeline.analysis.grid import Grid
+from pipeline.cluster import worker
 from pipeline.compute import device
 from pipeline.compute.distributed import World
 from pipeline.compute.inference import Inputs
@@ -393,6 +398,38 @@ def kill_what_runs_in(folder: Path) -> None:
     for pid in working_in(folder):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def ray_cluster(*nodes: dict) -> Iterator:
+    """A Ray cluster on this machine: a head without CPUs, and nodes of one CPU, each with more arguments."""
+    from ray.cluster_utils import Cluster
+
+    small = {"object_store_memory": 80 << 20}
+    with quiet():
+        made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False} | small)
+        made.join = lambda **node: made.add_node(num_cpus=1, **small, **node)
+        made.nodes = [made.join(**node) for node in nodes]
+        yield made
+        made.shutdown()
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory, committed: dict) -> bytes:
+    """All code with small parameters, as it travels to a node."""
+    folder = tmp_path_factory.mktemp("bundle")
+    write_params(folder, committed | SMALL)
+    (folder / "pipeline").symlink_to(ROOT / "pipeline")
+    files = [folder / path.relative_to(ROOT) for path in ROOT.glob("pipeline/**/*.py")]
+    return worker.pack(folder, [folder / "params.yaml", *files])
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder for temporary files with a path short enough for Ray's sockets; nothing runs there in the end."""
+    with tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+        kill_what_runs_in(Path(folder))
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from conftest import ROOT
 
-from benchmarks import common, growth, stages
+from benchmarks import cluster, common, growth, stages
 from benchmarks.conventional import AugmentedImages
 from pipeline.data import loading
 
@@ -67,6 +67,26 @@ def test_growth_measures_every_point(tmp_path, monkeypatch):
     assert re.search(r"Straight lines through the points: \d+\.\d\d s an epoch", (tmp_path / "README.md").read_text())
     assert (table[["seconds", "memory, MB"]] > 0).all(axis=None)
     assert (tmp_path / "growth.svg").exists()
+
+
+def test_a_grid_ends_with_its_last_run_and_the_longest_begin_first():
+    assert cluster.makespan([4, 4, 4, 1, 1], 1) == 14
+    assert cluster.makespan([4, 4, 4, 1, 1], 2) == 8  # 4 + 4 and 4 + 1 + 1
+    assert cluster.makespan([4, 4, 4, 1, 1], 5) == 4
+    table = cluster.simulation(overhead=20)
+    one = table[table["how many"] == 1]["hours"]
+    assert one.iloc[0] == round(6 * (200 * 1.7 + 40) / 3600, 2)
+    assert (table[table["how many"] == 1]["idle %"] == 0).all()
+    assert (table["idle %"] >= 0).all()
+
+
+@pytest.mark.slow
+def test_what_a_cluster_adds_is_measured(tmp_path):
+    pytest.importorskip("ray", reason="make test installs requirements-ray.txt")
+    table = bench("cluster", tmp_path, "--runs", "2", "--train-size", "100", "--most", "1")
+    assert list(table["nodes"]) == [1]
+    assert (table > 0).all(axis=None)
+    assert len(pd.read_csv(tmp_path / "grid.csv")) == 6
 
 
 @pytest.mark.slow

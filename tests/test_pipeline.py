@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 from conftest import ENVIRONMENT, clone, commit, kill_what_runs_in, quiet, run, run_dvc, sh, working_in
-from filelock import FileLock
 from playwright.sync_api import Page, sync_playwright
 
 pytestmark = pytest.mark.slow
@@ -25,7 +24,7 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-MAKE = "make -o .venv/ready"  # with the environment that the tests run in, instead of installing another
+MAKE = "make -o .venv/ready -o .venv/ray"  # with the environment that the tests run in, instead of installing another
 TIMES = {  # what of the report may differ between runs
     "reports/report.html": r'<h2 id="Hardware-and-times">.*',
     "reports/CHECKLIST.md": r"\n20\. .*",
@@ -256,32 +255,24 @@ def test_a_pipeline_that_is_killed_goes_on_from_the_last_epoch_to_the_same_bits(
 
 
 def test_another_clone_whose_runs_train_side_by_side_gets_the_same_bits(reproduced_once, tmp_path):
-    """And a run that fails stops no other."""
     folder = clone(tmp_path)
     sh(folder, "rm -rf reports dvc.lock")
-    (folder / ".scratch").mkdir()
-    with FileLock(folder / ".scratch/plain8-0.lock"):
-        output = sh(folder, f"{MAKE} repro JOBS=2", code=2)
-    assert "2 runs, 2 at once" in output
-    assert re.search("plain8-0 failed after .*: error: another process is training plain8-0 already", output)
-    assert "error: 1 of 2 runs failed: plain8-0" in output
-    assert {path.name for path in (folder / "data/models").iterdir()} == {"resnet8-0"}
-    assert "resnet8-0 on" in (folder / ".scratch/jobs/resnet8-0.log").read_text()
-
     output = sh(folder, f"{MAKE} repro JOBS=2")
-    assert "resnet8-0 is up to date" in output
-    assert "plain8-0 trained in" in output
+    assert "2 runs, 2 at once" in output
+    assert output.count("trained and recorded") == 2
     assert "Data and pipelines are up to date" in sh(folder, "dvc repro")
     alone, together = results(reproduced_once), results(folder)
     assert alone.keys() == together.keys()
     assert [name for name in alone if alone[name] != together[name]] == []
 
 
-def test_ctrl_c_ends_all_runs_side_by_side(tmp_path):
+def test_ctrl_c_ends_all_runs_side_by_side(tmp_path, short):
     folder = clone(tmp_path, epochs=500, seeds=[0])
     pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    command = [*MAKE.split(), "repro", "JOBS=2"]
-    process = subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, start_new_session=True, **pipe)
+    process = subprocess.Popen(
+        [*MAKE.split(), "repro", "JOBS=2"], cwd=folder, env=ENVIRONMENT | {"TMPDIR": str(short)},
+        start_new_session=True, **pipe,
+    )  # fmt: skip
     deadline = time.monotonic() + 120
     while len(list(folder.glob(".scratch/*/checkpoint.safetensors"))) < 2:
         assert process.poll() is None
@@ -290,7 +281,7 @@ def test_ctrl_c_ends_all_runs_side_by_side(tmp_path):
     os.killpg(process.pid, signal.SIGINT)
     try:
         output, _ = process.communicate(timeout=60)
-        assert not working_in(folder)
+        assert not working_in(folder) and not working_in(short)
     finally:
         kill_what_runs_in(folder)
     assert process.returncode != 0

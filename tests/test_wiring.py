@@ -110,6 +110,7 @@ ALLOWED = {  # which rooms a room may import besides settings and stage.py; the 
     "analysis": set(),
     "reporting": {"analysis"},
     "pretrained": {"networks"},
+    "cluster": {"compute"},
     "transfer": {"data", "acquire", "networks", "foreign"},
     "tools": {"data", "acquire", "networks", "compute", "training", "foreign", "analysis", "pretrained"},
 }
@@ -298,16 +299,19 @@ def roots(*files: Path) -> set[str]:
 def test_requirements_name_every_package_that_is_imported():
     code = [*ROOT.glob("pipeline/**/*.py"), *ROOT.glob("studies/*/report.ipynb")]
     code.append(ROOT / "pipeline/reporting/report.ipynb")
-    runs, develops = named("requirements.in"), named("requirements-dev.in")
-    assert set(runs) - roots(*code) == {"ipykernel", "tensorboard"}
-    assert roots(*code) <= set(runs)
+    runs, develops, cluster = (named(f"requirements{kind}.in") for kind in ("", "-dev", "-ray"))
+    room = {*ROOT.glob("pipeline/cluster/*.py")}
+    alone = roots(*(path for path in code if path not in room))
+    assert set(runs) - alone == {"ipykernel", "tensorboard"}
+    assert alone <= set(runs)
+    assert roots(*room) - set(runs) == set(cluster)
     others = roots(*ROOT.glob("tests/**/*.py"), *ROOT.glob("benchmarks/*.py"))
-    assert others <= set(runs) | set(develops)
+    assert others <= set(runs) | set(develops) | set(cluster)
     assert set(develops) - others == {"pytest-xdist", "ruff"}
     assert (runs["torch"], runs["torchvision"]) == ("2.11.0", "0.26.0")
 
 
-@pytest.mark.parametrize("file", ["requirements", "requirements-dev"])
+@pytest.mark.parametrize("file", ["requirements", "requirements-dev", "requirements-ray"])
 def test_the_lock_has_what_is_named_and_a_hash_of_everything(file):
     locked = named(f"{file}.txt")
     assert named(f"{file}.in").items() <= locked.items()

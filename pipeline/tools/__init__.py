@@ -1,4 +1,4 @@
-"""What `make` runs and no stage does: the check, the comparison of bits, several runs at once, the README's tables.
+"""What `make` runs and no stage does: the check, the comparison of bits, the README's tables.
 
 Imports any room but reporting and transfer.
 """
