@@ -36,7 +36,7 @@ def main() -> None:
     images = torch.stack([read(path, settings.image_size) for path in args.files])
     with torch.no_grad():
         likely = network(images).softmax(1).topk(min(LIKELIEST, len(network.classes)))
-    print(f"{name}, trained for {settings.epochs} epoch{'' if settings.epochs == 1 else 's'} on {settings.dataset}")
+    print(f"{name}, trained on {settings.dataset}")
     for path, probabilities, indices in zip(args.files, likely.values, likely.indices, strict=True):
         print(path)
         for probability, index in zip(probabilities.tolist(), indices.tolist(), strict=True):

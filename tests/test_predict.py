@@ -26,7 +26,7 @@ def test_five_classes_of_each_image_are_shown_likeliest_first(tmp_path, ending):
     result = run("predict", *files, "--network", "resnet20")
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
-    assert lines[0].startswith("resnet20-0, trained for ")
+    assert lines[0].startswith("resnet20-0, trained on cifar10")
     assert [lines[1], lines[7]] == [str(file) for file in files]
     shares = [float(line.split()[-2]) for line in lines[2:7]]
     assert shares == sorted(shares, reverse=True)

@@ -49,6 +49,17 @@ def files(digest: str) -> dict[str, str]:
     return {entry["relpath"]: entry["md5"] for entry in json.loads(path.read_text())} if path else {}
 
 
+def lacking(digest: str) -> list[str]:
+    """Which files of the folder with hash `digest` weights/ has not, or damaged; "the list" if it is that of them."""
+    listed = REMOTE / digest[:2] / digest[2:]
+    if not listed.exists() or file_md5(listed) + FOLDER != digest:
+        return ["the list"]
+    found = json.loads(listed.read_text())
+    paths = {entry["relpath"]: REMOTE / entry["md5"][:2] / entry["md5"][2:] for entry in found}
+    md5s = {entry["relpath"]: entry["md5"] for entry in found}
+    return [name for name, path in paths.items() if not path.exists() or file_md5(path) != md5s[name]]
+
+
 def stored(digest: str) -> Path | None:
     """The file with this hash, in the remote or DVC's cache; None if it is in neither."""
     paths = (store / digest[:2] / digest[2:] for store in STORES)

@@ -33,8 +33,10 @@ def main() -> None:
 
 
 def digests(out: Output) -> list[str]:
-    """The hashes of what an output consists of. Raises StageError if one of them is not in the remote."""
+    """The hashes of what an output consists of. Raises StageError if it never was made, or is not in the remote."""
     folder = out.hash_info.value
+    if not folder:
+        raise StageError(f"{out} was never made: run `dvc repro`")
     found = [folder, *recorded.files(folder).values()]
     missing = [digest for digest in found if not (recorded.REMOTE / digest[:2] / digest[2:]).exists()]
     if missing:

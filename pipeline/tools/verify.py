@@ -5,9 +5,10 @@
 
 Fetches data and pulls weights where they are not there. Then, a line a run and a line a study:
 
-- Every file is hashed and compared with dvc.lock: data, weights, what each stage wrote under reports/.
-- Evaluate runs anew, in fp32, on the weights. At most one prediction in a thousand may differ from the committed ones,
-  as it can on other hardware.
+- Every file is hashed and compared with dvc.lock: data, weights, what each stage wrote under reports/, and what of it
+  lies in weights/, where others get it from.
+- Evaluate runs anew, in fp32, on the weights. At most one prediction in a thousand may differ from the committed ones
+  (or one, if there are fewer), as it can on other hardware.
 - Errors and confusion counts are computed from the committed predictions, and must be the committed ones exactly.
 - Aggregate runs anew on the committed files of the runs. Tables and verdicts must be the committed ones exactly.
 
@@ -23,6 +24,7 @@ import logging
 import math
 import os
 import shlex
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -46,7 +48,7 @@ from pipeline.stage import RUNS, StageError
 
 TOLERATED = 1000  # of as many test images, one may be predicted otherwise on other hardware
 ROUNDED = {"rel_tol": 1e-3, "abs_tol": 1e-3}  # likewise, for means over the logits
-UNREADABLE = (StageError, ValueError, LookupError, OSError)  # what a damaged file of a run leads to
+UNREADABLE = (StageError, ValueError, TypeError, LookupError, OSError)  # what a damaged file of a run leads to
 MEANS = ("test_loss", "confidence", "calibration_error")
 
 
@@ -63,7 +65,7 @@ def main() -> None:
                     print(f"      {fault}", flush=True)
                 wrong += len(faults)
     if wrong:
-        sys.exit(f"error: {wrong} of what is committed could not be confirmed")
+        sys.exit(f"error: not confirmed: {wrong} differences, listed above")
     print("Weights, predictions, errors, tables and verdicts are as committed.")
 
 
@@ -99,7 +101,10 @@ def place(out: Output) -> str:
 
 
 def fetch(repo: Repo, needed: list[Output]) -> None:
-    """Have what is missing of `needed`: models are pulled, data sets made by their stages. Says what could not be."""
+    """Have what is missing of `needed`: models are pulled, data sets made by their stages' commands.
+
+    Without DVC, which would record in dvc.lock whatever came.
+    """
     missing = {place(out): out for out in needed if not out.exists}
     models = [path for path, out in missing.items() if out.can_push]
     with contextlib.suppress(DvcException):  # what is still missing is said where it is compared
@@ -107,8 +112,17 @@ def fetch(repo: Repo, needed: list[Output]) -> None:
             repo.pull(models)
     for path, out in missing.items():
         if path not in models:
-            with contextlib.suppress(DvcException):  # its stage has said why
-                repo.reproduce([out.stage.addressing], single_item=True)
+            environment = os.environ | {"PYTHONPATH": str(stage.TOP), "DVC_ROOT": str(stage.TOP)}
+            subprocess.run([sys.executable, *words(out.stage)[1:]], cwd=out.stage.wdir, env=environment)
+            if out.exists and recorded.md5(Path(out.fs_path)) == out.hash_info.value:
+                with repo.lock:  # into DVC's cache, for `dvc repro` to find
+                    out.save()
+                    out.commit()
+
+
+def words(one: PipelineStage) -> list[str]:
+    """The command of a stage: python, -m, the module and its arguments."""
+    return [word for word in shlex.split(one.cmd) if not word.startswith("PYTHONPATH=")]
 
 
 def verify(folder: Path, stages: list[PipelineStage]) -> Iterator[tuple[str, list[str]]]:
@@ -116,27 +130,34 @@ def verify(folder: Path, stages: list[PipelineStage]) -> Iterator[tuple[str, lis
     title = "study A" if folder == Path() else str(folder)
     classes = DATASETS[params.load(stage.TOP / folder / "params.yaml").dataset].classes
     data = {place(out): out for one in stages for out in inputs(one) if not out.can_push}
+    other_data = False
     for path, out in data.items():
-        yield f"{title}, hash of {path}", list(hashed(out))
+        faults = list(hashed(out))
+        other_data = other_data or (bool(faults) and out.exists)
+        yield f"{title}, hash of {path}", faults
     for one in filter(evaluates, stages):
         name = one.name.removeprefix("evaluate@")
         models = [out for out in inputs(one) if out.can_push]
         faults, said = [fault for out in (*models, *one.outs) for fault in hashed(out)], "not evaluated"
-        if missing := [place(out) for out in (*inputs(one), *one.outs) if not out.exists]:
+        if other_data:
+            faults.append("it cannot be evaluated on other data than it was tested on")
+        elif missing := [place(out) for out in (*inputs(one), *one.outs) if not out.exists]:
             faults.append(f"it cannot be evaluated without {', '.join(missing)}")
         else:
             try:
                 with rerun(one) as again:
-                    said, others = compare_runs(*(top / folder / RUNS / name for top in (stage.TOP, again)), classes)
-                    faults += others
+                    said, found = compare_runs(*(top / folder / RUNS / name for top in (stage.TOP, again)), classes)
+                    faults += found
             except UNREADABLE as error:
                 faults.append(f"it cannot be compared: {error}")
         yield f"{title}, {name}: {said}", faults
-    others = [out for one in stages if not evaluates(one) for out in one.outs if not out.use_cache]
-    yield (
-        f"{title}, hashes of {len(others)} other files and folders",
-        [fault for out in others for fault in hashed(out)],
-    )
+    rest = [out for one in stages if not evaluates(one) for out in one.outs if not out.use_cache]
+    yield f"{title}, hashes of {len(rest)} other files and folders", [fault for out in rest for fault in hashed(out)]
+    pushed = [out for one in stages for out in one.outs if out.use_cache and out.can_push]
+    lacking = [
+        f"weights/ lacks {name} of {place(out)}" for out in pushed for name in recorded.lacking(out.hash_info.value)
+    ]
+    yield f"{title}, {len(pushed)} folders in weights/, whole", lacking
     for one in stages:
         if one.name == "aggregate":
             try:
@@ -151,7 +172,8 @@ def hashed(out: Output) -> Iterator[str]:
     """What of an output, file by file, is not what dvc.lock records."""
     path, expected = Path(out.fs_path), out.hash_info.value
     if not path.exists():
-        yield f"{place(out)} is missing{', and could not be pulled' if out.can_push else ''}"
+        pulled = out.use_cache and out.can_push
+        yield f"{place(out)} is missing{', and could not be pulled' if pulled else ''}"
     elif recorded.md5(path) != expected:
         for name, md5 in (recorded.files(expected) if path.is_dir() else {}).items():
             if not (path / name).exists() or recorded.file_md5(path / name) != md5:
@@ -173,9 +195,8 @@ def rerun(one: PipelineStage) -> Iterator[Path]:
             if not path.is_relative_to(stage.PACKAGE):
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 copy.symlink_to(path)
-        words = [word for word in shlex.split(one.cmd) if not word.startswith("PYTHONPATH=")]
-        module = importlib.import_module(words[2])  # of python -m MODULE
-        with contextlib.chdir(work), patch("sys.argv", words[2:]), contextlib.redirect_stdout(io.StringIO()):
+        module = importlib.import_module(words(one)[2])
+        with contextlib.chdir(work), patch("sys.argv", words(one)[2:]), contextlib.redirect_stdout(io.StringIO()):
             module.main()
         yield Path(temporary)
 
@@ -191,7 +212,7 @@ def compare_runs(committed: Path, again: Path, classes: Sequence[str]) -> tuple[
     if not table["actual"].equals(other["actual"]):
         faults.append("predictions.csv has other actual classes than the test images")
     if (committed / "history.csv").read_bytes() != (again / "history.csv").read_bytes():
-        faults.append("history.csv is not that beside the weights")
+        faults.append("history.csv differs from the one that is stored with the weights")
     faults += recount(table, pd.read_csv(committed / "confusion.csv"), found, classes)
     for key in ("parameters", "data", "diverged", *MEANS):
         near = key in MEANS and None not in (found[key], new[key]) and math.isclose(found[key], new[key], **ROUNDED)
@@ -206,7 +227,9 @@ def recount(
 ) -> Iterator[str]:
     """Where confusion.csv and metrics.json are not what the predictions in `table` come to."""
     counts = np.bincount(table["actual"] * len(classes) + table["predicted"], minlength=len(classes) ** 2)
-    if counts.tolist() != confusion["count"].tolist():
+    pairs = [(actual, predicted) for actual in classes for predicted in classes]
+    named = [*confusion[["actual", "predicted"]].itertuples(index=False, name=None)]
+    if counts.tolist() != confusion["count"].tolist() or named != pairs:
         yield "confusion.csv does not count what predictions.csv has"
     counts = counts.reshape(len(classes), -1)
     errors = {name: 100 * (1 - counts[i, i] / counts[i].sum()) for i, name in enumerate(classes)}
@@ -227,13 +250,14 @@ def compare_tables(out: Output, again: Path) -> Iterator[str]:
         return
     if path.suffix == ".csv":
         one, other = (pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False) for text in (committed, new))
-        if one.shape == other.shape and (one.columns == other.columns).all():
+        same = one.shape == other.shape and (one.columns == other.columns).all()
+        if same and (one != other).any(axis=None):
             row, column = np.argwhere((one != other).to_numpy())[0]
             where = f"{one.columns[column]} of row {row + 1} ({', '.join(one.iloc[row, :2])})"
             values = [table.iloc[row, column] for table in (one, other)]
             yield f"{place(out)}: {where} is {values[0]}, and {values[1]} from the runs' files"
             return
-    lines = zip_longest(committed.splitlines(), new.splitlines(), fillvalue="")
+    lines = zip_longest(committed.splitlines(keepends=True), new.splitlines(keepends=True), fillvalue="")
     number, (one, other) = next((i, pair) for i, pair in enumerate(lines, 1) if pair[0] != pair[1])
     yield f"{place(out)}: line {number} is {one.strip()!r}, and {other.strip()!r} from the runs' files"
 

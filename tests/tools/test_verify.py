@@ -1,5 +1,6 @@
 """A reviewer's clone: the weights come out of it, give the committed numbers, and whatever was changed is named."""
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -30,6 +31,7 @@ def run_verify(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     """Whether all could be confirmed in `folder`, and what was said; in this process, which saves a start each."""
     store = folder / "weights/files/md5"
     monkeypatch.setattr(stage, "TOP", folder)
+    monkeypatch.setattr(recorded, "REMOTE", store)
     monkeypatch.setattr(recorded, "STORES", (store, folder / ".dvc/cache/files/md5"))
     monkeypatch.setattr(sys, "argv", ["verify"])
     monkeypatch.chdir(folder)
@@ -92,12 +94,37 @@ CHANGES = {
         lambda folder: edit(folder / "reports/runs/plain8-0/metrics.json", '"parameters": ', '"parameters": 1'),
         ["parameters is 1", "by the weights"],
     ),
+    "the names of confusion.csv": (
+        lambda folder: edit(
+            folder / "reports/runs/resnet8-0/confusion.csv", "airplane,automobile", "automobile,airplane"
+        ),
+        ["confusion.csv is not what dvc.lock records", "confusion.csv does not count what predictions.csv has"],
+    ),
+    "the end of a line": (
+        lambda folder: (folder / "reports/results.md").write_text((folder / "reports/results.md").read_text().rstrip()),
+        ["reports/results.md: line "],
+    ),
+    "a file in weights/": (
+        lambda folder: flip(folder / "weights/files/md5" / stored_weights(folder)),
+        ["weights/ lacks weights.safetensors of data/models/resnet8-0"],
+    ),
     "a figure": (lambda folder: flip(folder / "reports/figures/test_error.png"), ["reports/figures is not what"]),
     "the data": (
         lambda folder: flip(folder / "data/cifar10/test_batch.bin"),
-        ["data/cifar10/test_batch.bin is not what dvc.lock records"],
+        [
+            "data/cifar10/test_batch.bin is not what dvc.lock records",
+            "it cannot be evaluated on other data than it was tested on",
+        ],
     ),
 }
+
+
+def stored_weights(folder: Path) -> str:
+    """Where the weights of resnet8-0 lie in the remote."""
+    model = recorded.of_run("resnet8-0", folder)
+    listed = json.loads((folder / "weights/files/md5" / model[:2] / model[2:]).read_text())
+    digest = next(entry["md5"] for entry in listed if entry["relpath"] == "weights.safetensors")
+    return f"{digest[:2]}/{digest[2:]}"
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -125,7 +152,7 @@ def test_what_was_changed_is_named(fresh, tmp_path, monkeypatch, capsys, change)
     assert not confirmed
     for sentence in sentences:
         assert sentence in output
-    assert "could not be confirmed" in output
+    assert "error: not confirmed: " in output
 
 
 def test_damaged_weights_in_git_are_not_taken(with_weights, tmp_path, monkeypatch, capsys):
