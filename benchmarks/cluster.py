@@ -24,7 +24,7 @@ import pandas as pd
 
 from benchmarks import common
 from pipeline import stage
-from pipeline.cluster.grid import Grid
+from pipeline.cluster.stages import Stages
 from pipeline.cluster.worker import Task
 from pipeline.compute import device
 from pipeline.settings import params
@@ -64,17 +64,17 @@ def main() -> None:
         )
         common.run(common.dvc("repro", "download"), folder)
         with chdir(folder):
-            grid = Grid(Path())
+            stages = Stages(Path())
             common.write_data(Path("data/cifar10"), args.train_size)
-            table = pd.DataFrame([measure(grid, nodes) for nodes in NODES if nodes <= args.most])
-            size = sum(map(len, grid.bundles())) / 1e6
+            table = pd.DataFrame([measure(stages, nodes) for nodes in NODES if nodes <= args.most])
+            size = sum(map(len, stages.bundles())) / 1e6
     machine = common.machine(device.prepare(params.load(common.ROOT / "params.yaml"), "auto"))
     note = f"{machine}. Seconds; {args.runs} runs that train nothing on each cluster, {size:.0f} MB to each run"
     common.publish("cluster", table, note, args.folder)
     common.publish("grid", simulation(table["a run"].max()), sentence(), args.folder)
 
 
-def measure(grid: Grid, nodes: int) -> dict[str, float]:
+def measure(stages: Stages, nodes: int) -> dict[str, float]:
     """What each part takes on a test cluster of so many nodes, in seconds."""
     from pipeline.cluster.nodes import Share, connected  # now, since Ray reads the environment when it is imported
     from pipeline.cluster.pool import Pool
@@ -83,11 +83,11 @@ def measure(grid: Grid, nodes: int) -> dict[str, float]:
     with a_cluster(nodes) as address:
         started = time.perf_counter()
         with connected(address):
-            pool = Pool(Share(1, 0, {}), *grid.bundles(), cluster=True)
-            ready, recording, tasks = time.perf_counter(), [], [task(one) for one in grid.tasks.values()]
+            pool = Pool(Share(1, 0, {}), *stages.bundles(), cluster=True)
+            ready, recording, tasks = time.perf_counter(), [], [task(one) for one in stages.tasks.values()]
             for name, outcome in pool.run(tasks, lambda news: None, print, lambda: True):
                 before = time.perf_counter()
-                grid.record(name, outcome.files, outcome.finished)
+                stages.record(name, outcome.files, outcome.finished)
                 recording.append(time.perf_counter() - before)
             elapsed = time.perf_counter() - ready
     row = {"nodes": nodes, "start of the cluster": started - start, "connection": ready - started}

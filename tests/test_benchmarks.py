@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -17,8 +18,9 @@ from benchmarks.conventional import AugmentedImages
 from pipeline.data import loading
 
 
-def bench(name: str, folder: Path, *args: str) -> pd.DataFrame:
-    (folder / "README.md").write_text(f"<!-- {name} -->\n<!-- end of {name} -->\n")
+def bench(name: str, folder: Path, *args: str, more: Sequence[str] = ()) -> pd.DataFrame:
+    """The table of a benchmark, run with its results in `folder`; it may write `more` tables."""
+    (folder / "README.md").write_text("".join(f"<!-- {one} -->\n<!-- end of {one} -->\n" for one in (name, *more)))
     command = [sys.executable, "-m", f"benchmarks.{name}", "--folder", str(folder), *args]
     env = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=600)
@@ -83,7 +85,7 @@ def test_a_grid_ends_with_its_last_run_and_the_longest_begin_first():
 @pytest.mark.slow
 def test_what_a_cluster_adds_is_measured(tmp_path):
     pytest.importorskip("ray", reason="make test installs requirements-ray.txt")
-    table = bench("cluster", tmp_path, "--runs", "2", "--train-size", "100", "--most", "1")
+    table = bench("cluster", tmp_path, "--runs", "2", "--train-size", "100", "--most", "1", more=["grid"])
     assert list(table["nodes"]) == [1]
     assert (table > 0).all(axis=None)
     assert len(pd.read_csv(tmp_path / "grid.csv")) == 6

@@ -276,6 +276,12 @@ def test_every_module_has_its_tests_in_the_room_of_that_name():
             assert (ROOT / "tests" / folder / f"test_{path.stem}.py").exists(), path
 
 
+def test_no_two_test_files_have_one_name():
+    """Pytest would collect only one of them."""
+    names = [path.name for path in ROOT.glob("tests/**/test_*.py")]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_the_notebook_is_kept_without_outputs():
     for path in {notebook_of(name) for name in STAGES if module_of(name) == "report"}:
         for cell in json.loads(path.read_text())["cells"]:

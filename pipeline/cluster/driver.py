@@ -20,8 +20,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from pipeline import stage
-from pipeline.cluster.grid import Grid
 from pipeline.cluster.screen import LOGS, Screen, keep_output
+from pipeline.cluster.stages import Stages
 from pipeline.cluster.worker import Outcome
 from pipeline.stage import StageError
 
@@ -33,13 +33,13 @@ def main() -> None:
         names = ", ".join(sorted(path.parent.name for path in Path().glob("studies/*/dvc.yaml")))
         raise StageError(f"--study is {args.study}; allowed: {names}, or none of them for study A")
     with locked(Path(".scratch/grid.lock"), "another driver is at work here: wait for it, or stop it first"):
-        grid = Grid(folder)
-        grid.prepare()
-        names = grid.stale()
+        stages = Stages(folder)
+        stages.prepare()
+        names = stages.stale()
         if not names:
             print("all runs are up to date")
             return
-        failed = train(grid, names, args)
+        failed = train(stages, names, args)
     if failed:
         raise StageError(f"{len(failed)} of {len(names)} runs failed: {', '.join(failed)}")
 
@@ -78,7 +78,7 @@ def locked(path: Path, sentence: str) -> Iterator[None]:
         raise StageError(sentence) from None
 
 
-def train(grid: Grid, names: list[str], args: argparse.Namespace) -> list[str]:
+def train(stages: Stages, names: list[str], args: argparse.Namespace) -> list[str]:
     """Train runs where the arguments say; the names of those that failed. One run at a time is left to `dvc repro`."""
     mode = os.environ.get("RAY_AUTH_MODE", "token") if args.address else "token"
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": mode}
@@ -86,7 +86,7 @@ def train(grid: Grid, names: list[str], args: argparse.Namespace) -> list[str]:
         from pipeline.cluster import nodes, pool  # now, since Ray reads these when it is imported
     except ModuleNotFoundError:
         raise StageError("Ray is missing: pip install -r requirements-ray.txt, or JOBS=1") from None
-    settings = grid.settings
+    settings = stages.settings
     if args.address:
         place = nodes.cluster(args.address, settings, args.per_gpu, dict(label.split("=", 1) for label in args.label))
     else:
@@ -98,31 +98,31 @@ def train(grid: Grid, names: list[str], args: argparse.Namespace) -> list[str]:
         print(f"{len(names)} runs, {count} at once; what they say goes to {LOGS}/", flush=True)
     failed = []
     with ExitStack() as held, Screen(names, settings.epochs, settings.train_size) as screen:
-        free = [name for name in names if hold(grid, name, held, screen)]
+        free = [name for name in names if hold(stages, name, held, screen)]
         with place as share:
-            there = pool.Pool(share, *grid.bundles(), cluster=bool(args.address), mixed=args.mixed)
+            there = pool.Pool(share, *stages.bundles(), cluster=bool(args.address), mixed=args.mixed)
             try:
-                tasks = [grid.tasks[name] for name in free]
-                for name, outcome in there.run(tasks, screen.show, screen.notice, grid.is_current):
-                    failed += [name] * (not settled(grid, name, outcome, screen))
+                tasks = [stages.tasks[name] for name in free]
+                for name, outcome in there.run(tasks, screen.show, screen.notice, stages.is_current):
+                    failed += [name] * (not settled(stages, name, outcome, screen))
             except KeyboardInterrupt:
                 sentence = "all runs keep their last checkpoints; the same command goes on from there"
                 raise KeyboardInterrupt(sentence) from None
     return [name for name in names if name not in free or name in failed]
 
 
-def hold(grid: Grid, name: str, held: ExitStack, screen: Screen) -> bool:
+def hold(stages: Stages, name: str, held: ExitStack, screen: Screen) -> bool:
     """Let no other process of this folder train run `name` as long as `held` is open; whether none does."""
     try:
         sentence = f"another process is training {name} already: wait for it, or stop it first"
-        held.enter_context(locked(grid.folder / f".scratch/{name}.lock", sentence))
+        held.enter_context(locked(stages.folder / f".scratch/{name}.lock", sentence))
     except StageError as error:
         screen.settle(name, "failed", str(error))
         return False
     return True
 
 
-def settled(grid: Grid, name: str, outcome: Outcome | Exception, screen: Screen) -> bool:
+def settled(stages: Stages, name: str, outcome: Outcome | Exception, screen: Screen) -> bool:
     """Record a run that has ended, or say why it cannot be; whether it could."""
     try:
         if isinstance(outcome, Exception):
@@ -132,7 +132,7 @@ def settled(grid: Grid, name: str, outcome: Outcome | Exception, screen: Screen)
             reasons = [line for line in outcome.said.splitlines() if line.startswith(("error: ", "ERROR: "))]
             ended = f"it was killed by signal {-outcome.code}" if outcome.code < 0 else f"exit code {outcome.code}"
             raise StageError(reasons[-1].partition(" ")[2] if reasons else f"{ended}, see {log}")
-        grid.record(name, outcome.files, outcome.finished)
+        stages.record(name, outcome.files, outcome.finished)
     except (StageError, OSError) as error:
         screen.settle(name, "failed", str(error))
         return False

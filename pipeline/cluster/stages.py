@@ -24,7 +24,7 @@ from pipeline.stage import StageError
 DVC = [sys.executable, "-m", "dvc", "--wait-for-lock"]
 
 
-class Grid:
+class Stages:
     """The runs of the study in `folder`, seen from the top of the repository, the current folder."""
 
     def __init__(self, folder: Path) -> None:
