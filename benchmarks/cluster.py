@@ -42,7 +42,7 @@ record.parent.mkdir(parents=True)
 (model / "history.csv").write_text("epoch")
 record.write_text(json.dumps(dict(sessions=[])))
 """
-SECONDS = {  # an epoch, with 20 and with 56 layers
+SECONDS = {  # an epoch, with 20 and with 56 layers; those measured are in docs/timings.md
     "H200, as aimed at (nothing has run on a GPU)": (0.5, 1.2),
     "one core with AVX2, as measured": (300, 846),
 }

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import TracebackType
 
 from rich.live import Live
 from rich.table import Table
@@ -32,9 +31,7 @@ class Screen:
         self.log = (LOGS / "grid.log").open("a")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.log.close()
         if self.live:
             self.live.stop()

@@ -54,10 +54,12 @@ def lacking(digest: str) -> list[str]:
     listed = REMOTE / digest[:2] / digest[2:]
     if not listed.exists() or file_md5(listed) + FOLDER != digest:
         return ["the list"]
-    found = json.loads(listed.read_text())
-    paths = {entry["relpath"]: REMOTE / entry["md5"][:2] / entry["md5"][2:] for entry in found}
-    md5s = {entry["relpath"]: entry["md5"] for entry in found}
-    return [name for name, path in paths.items() if not path.exists() or file_md5(path) != md5s[name]]
+    lacks = []
+    for entry in json.loads(listed.read_text()):
+        path = REMOTE / entry["md5"][:2] / entry["md5"][2:]
+        if not path.exists() or file_md5(path) != entry["md5"]:
+            lacks.append(entry["relpath"])
+    return lacks
 
 
 def stored(digest: str) -> Path | None:

@@ -153,7 +153,7 @@ def verify(folder: Path, stages: list[PipelineStage]) -> Iterator[tuple[str, lis
         yield f"{title}, {name}: {said}", faults
     rest = [out for one in stages if not evaluates(one) for out in one.outs if not out.use_cache]
     yield f"{title}, hashes of {len(rest)} other files and folders", [fault for out in rest for fault in hashed(out)]
-    pushed = [out for one in stages for out in one.outs if out.use_cache and out.can_push]
+    pushed = [out for one in stages for out in one.outs if out.use_cache and out.can_push and out.hash_info]
     lacking = [
         f"weights/ lacks {name} of {place(out)}" for out in pushed for name in recorded.lacking(out.hash_info.value)
     ]
@@ -259,7 +259,9 @@ def compare_tables(out: Output, again: Path) -> Iterator[str]:
             return
     lines = zip_longest(committed.splitlines(keepends=True), new.splitlines(keepends=True), fillvalue="")
     number, (one, other) = next((i, pair) for i, pair in enumerate(lines, 1) if pair[0] != pair[1])
-    yield f"{place(out)}: line {number} is {one.strip()!r}, and {other.strip()!r} from the runs' files"
+    if one.strip() != other.strip():
+        one, other = one.strip(), other.strip()
+    yield f"{place(out)}: line {number} is {one!r}, and {other!r} from the runs' files"
 
 
 if __name__ == "__main__":
