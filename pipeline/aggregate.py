@@ -78,7 +78,7 @@ def tabulate(runs: Grid, known: pd.DataFrame) -> pd.DataFrame:
         images = group["test_images"].iloc[0]
         kind = "plain" if arch.shortcut == "none" else "resnet"
         net = f"{kind}{arch.layers}" if arch.papers else ""  # as published
-        row = {"variant": variant, "net": net, "depth": arch.layers, "shortcut": arch.shortcut}
+        row = {"variant": variant, "net": net, "depth": arch.layers, "shortcut": arch.connection}
         row |= {"parameters": group["parameters"].iloc[0], "runs": len(group), "diverged": group["diverged"].sum()}
         row |= {"test_error": error, "test_error_sd": group["test_error"].std()}
         row["test_error_se"] = intervals.binomial_error(error, images)  # of one run on these images

@@ -4,9 +4,9 @@
 
 On the same training images, unaugmented, batch norm with the statistics of these images: for the weights of
 every convolution and of the classifier the norm of their gradient (claim: shortcuts keep the gradient flowing to the
-early layers), and for every 3x3 layer the standard deviation of its response after batch norm and before the addition
-and the ReLU (He et al. 2016, Figure 7). Writes reports/runs/resnet20-0/{gradients.csv, responses.csv}, a row a layer
-and state (initial, trained) with the number of images, and probe.json:
+early layers), and for every 3x3 layer the standard deviation of its response before the addition and the ReLU, after
+batch norm where that follows (He et al. 2016, Figure 7). Writes reports/runs/resnet20-0/{gradients.csv,
+responses.csv}, a row a layer and state (initial, trained) with the number of images, and probe.json:
 
     train_error_eval        error in percent on all training images as it is tested: not augmented, batch norm with its
                             running statistics (the history's training error is a running one, on augmented images)
@@ -93,14 +93,14 @@ def gradients(network: nn.Module, images: Images, inputs: Inputs) -> pd.DataFram
 
 @torch.no_grad()
 def responses(network: nn.Module, images: Images, inputs: Inputs) -> pd.DataFrame:
-    """A row a 3x3 layer, from the input on: the standard deviation of what its batch norm gives out."""
+    """A row a 3x3 layer, from the input on: the standard deviation of what it gives out, its batch norm included."""
     rows: list[dict[str, object]] = []
 
     def watch(name: str) -> None:
         def note(module: nn.Module, given: object, response: Tensor) -> None:
             rows.append({"layer": len(rows) + 1, "name": name, "std": response.float().std().item()})
 
-        network.get_submodule(name.replace("conv", "bn")).register_forward_hook(note)
+        network.get_submodule(normed(network, name)).register_forward_hook(note)
 
     for name in middle(network):
         watch(name)
@@ -123,6 +123,13 @@ def layers(network: nn.Module) -> list[tuple[str, nn.Module]]:
 def middle(network: nn.Module) -> list[str]:
     """The names of the 3x3 layers, from the input on."""
     return [name for name, module in layers(network) if getattr(module, "kernel_size", None) == (3, 3)]
+
+
+def normed(network: nn.Module, name: str) -> str:
+    """The batch norm that follows the convolution `name`; where none does before the next layer, the convolution."""
+    names = [each for each, module in network.named_modules() if isinstance(module, nn.Conv2d | nn.BatchNorm2d)]
+    after = names[names.index(name) + 1 :][:1]
+    return after[0] if after == [name.replace("conv", "bn")] else name
 
 
 def reach(gradients: pd.DataFrame, names: list[str]) -> float:
@@ -153,10 +160,9 @@ def identity_deviation(network: nn.Module, images: Images, inputs: Inputs) -> fl
     """
     network, found = copy.deepcopy(network).eval(), []
     for block in network.modules():
-        if isinstance(block, Block) and not block.plain and isinstance(block.shortcut, nn.Identity):
-            last = [module for name, module in block.named_children() if name.startswith("bn")][-1]
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
+        if isinstance(block, Block) and not block.plain and block.identity:
+            for parameter in block.last().parameters():
+                nn.init.zeros_(parameter)
             block.register_forward_hook(lambda _, given, out: found.append((out - given[0]).abs().max().item()))
     network(inputs(images.images))
     return max(found) if found else None

@@ -94,6 +94,39 @@ def test_a_block_with_a_branch_of_zero_is_the_identity_and_a_plain_one_has_none(
     assert probe.identity_deviation(build(Arch(depth=14, shortcut="none"), 0), images, inputs) is None
 
 
+@pytest.mark.parametrize("block", ["basic", "bottleneck"])
+def test_a_pre_activation_block_with_a_branch_of_zero_is_the_identity(images, inputs, block):
+    arch = Arch(blocks=[2, 2], widths=[8, 16], order="pre", block=block)
+    assert probe.identity_deviation(build(arch, 0), images, inputs) == 0
+    arch = Arch(blocks=[1, 1], widths=[8, 16], order="pre", block=block)  # the first of a stage changes its input
+    assert probe.identity_deviation(build(arch, 0), images, inputs) is None
+
+
+@pytest.mark.parametrize(
+    ("described", "names"),
+    [
+        (
+            {"blocks": [1, 1], "widths": [8, 16], "order": "pre"},
+            ["conv1", "layer1.0.conv1", "layer1.0.conv2", "layer2.0.conv1", "layer2.0.conv2"],
+        ),
+        ({"blocks": [1, 1], "block": "dense"}, ["conv1", "layer1.0.conv2", "layer2.1.conv2"]),
+    ],
+)
+def test_the_response_of_a_layer_without_batch_norm_after_it_is_its_own(images, inputs, described, names):
+    network = build(Arch(**described), 0).train()
+    expected = {}
+    for name in names:
+        network.get_submodule(name).register_forward_hook(
+            lambda module, given, out, name=name: expected.update({name: out.float().std().item()})
+        )
+    network(inputs(images.images))
+    found = probe.responses(build(Arch(**described), 0).train(), images, inputs)
+    assert dict(zip(found["name"], found["std"], strict=True)) == pytest.approx(expected)
+    layers = probe.gradients(network, images, inputs)["name"].tolist()
+    transitions = [name for name in layers if name == "layer2.0.conv1" and described.get("block") == "dense"]
+    assert layers == [*names[:2], *transitions, *names[2:], "fc"]
+
+
 def test_a_block_that_scales_its_input_is_found_out(network, images, inputs, monkeypatch):
     monkeypatch.setattr(blocks.BasicBlock, "forward", lambda self, x: 1.5 * x if x.shape[1] == 16 else x)
     network.layer2, network.layer3 = nn.Sequential(), nn.Sequential()

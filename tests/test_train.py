@@ -57,7 +57,7 @@ def test_all_that_decides_bits_is_a_fact_of_the_checkpoint_and_nothing_else(work
     for module, name, value in (
         (torch, "__version__", "2.12.0"),
         (np, "__version__", "2.5.0"),
-        (torch.backends.cpu, "get_cpu_capability", lambda: "AVX512"),
+        (torch.backends.cpu, "get_cpu_capability", lambda: "another"),
         (device, "hardware", lambda _: "Another CPU"),
         (train, "code", lambda: {"train.py": "edited"}),
     ):
@@ -145,6 +145,40 @@ def test_a_run_that_is_stopped_goes_on_to_the_same_bits(workspace, uninterrupted
         assert " are done" not in run_process("train", "resnet8", 0).stdout
         uninterrupted[device] = results()
     assert again == uninterrupted[device]
+
+
+KINDS = {
+    "bottleneck": {"depth": 11, "block": "bottleneck", "shortcut": "identity"},
+    "wide": {"depth": 8, "widths": [4, 8, 16], "width_factor": 2, "order": "pre"},
+    "resnext": {"depth": 11, "widths": [4, 8, 16], "block": "bottleneck", "groups": 2, "group_width": 4},
+    "excited": {"depth": 8, "widths": [16, 16, 32], "squeeze_excitation": True},
+    "pre": {"depth": 8, "order": "pre"},
+    "pre_bottleneck": {"depth": 11, "widths": [4, 8, 16], "order": "pre", "block": "bottleneck"},
+    "pre_plain": {"depth": 8, "order": "pre", "shortcut": "none"},
+    "dense": {"depth": 7, "block": "dense"},
+    "dense_bottleneck": {"depth": 10, "block": "dense_bottleneck", "growth": 8, "compression": 0.5},
+    "imagenet": {"blocks": [1, 1], "block": "dense_bottleneck", "stem": "imagenet", "growth": 8},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_network_trains_goes_on_to_the_same_bits_and_is_measured(workspace, kind):
+    change_params(workspace, variants=[kind], arch={kind: KINDS[kind]}, epochs=2, lr_milestones=[0.5])
+    model = Path(f"data/models/{kind}-0")
+    assert run("train", kind, 0).returncode == 0
+    first = [path.read_bytes() for path in sorted(model.iterdir())]
+    shutil.rmtree(model)
+    kept = next(Path(".scratch").glob("*/epoch-001.safetensors"))
+    kept.rename(kept.with_name("checkpoint.safetensors"))
+    resumed = run("train", kind, 0)
+    assert "for 1 epoch, 1 are done" in resumed.stdout, resumed.stderr
+    assert [path.read_bytes() for path in sorted(model.iterdir())] == first
+    for stage_of_run in ("evaluate", "probe"):
+        result = run(stage_of_run, kind, 0)
+        assert result.returncode == 0, result.stderr
+    summary = json.loads(Path(f"reports/runs/{kind}-0/probe.json").read_text())
+    assert summary["gradient_reach"] is not None
+    assert summary["identity_deviation"] in (0, None)
 
 
 def test_a_second_process_says_so_and_stops(workspace):

@@ -17,14 +17,14 @@ def pairs(settings: Params) -> list[dict[str, object]]:
     """KEYS of each pair in the grid, from shallow to deep: a network, and the first that differs by its shortcuts."""
     plain = {}
     for variant in settings.variants:
-        if settings.arch[variant].shortcut == "none":
+        if settings.arch[variant].connection == "none":
             plain.setdefault(settings.arch[variant].model_dump_json(), variant)
     found = []
     for variant in settings.variants:
         arch = settings.arch[variant]
         without = arch.model_copy(update={"shortcut": "none"}).model_dump_json()
-        if arch.shortcut != "none" and without in plain:
-            found.append(dict(zip(KEYS, (arch.layers, arch.shortcut, plain[without], variant), strict=True)))
+        if arch.connection != "none" and without in plain:
+            found.append(dict(zip(KEYS, (arch.layers, arch.connection, plain[without], variant), strict=True)))
     return sorted(found, key=lambda pair: pair["depth"])
 
 

@@ -85,12 +85,16 @@ def unavailable(claim: Claim, settings: Params, sizes: dict[str, int]) -> str:
 
 
 def as_named(name: str, settings: Params) -> bool:
-    """Whether a variant called plainN or resnetN has N layers, and shortcuts or none; other names say nothing."""
+    """Whether a variant called plainN or resnetN has N layers, and shortcuts or none, in the order of the paper.
+
+    Other names say nothing.
+    """
     said = re.fullmatch(r"(plain|resnet)(\d+)", name)
     if not said or name not in settings.arch:
         return True
     arch = settings.arch[name]
-    return arch.layers == int(said[2]) and (arch.shortcut == "none") == (said[1] == "plain")
+    kinds = ("none",) if said[1] == "plain" else ("projection", "identity")
+    return arch.layers == int(said[2]) and arch.connection in kinds and arch.order == "post"
 
 
 def ran(settings: Params) -> str:

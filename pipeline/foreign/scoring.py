@@ -93,7 +93,7 @@ def main(args: argparse.Namespace) -> None:
     source = "as given" if args.mean else "of the training images"
     rows = {
         "file": args.weights,
-        "network": f"{args.arch}, {arch.layers} layers, shortcut {arch.shortcut}",
+        "network": f"{args.arch}, {arch.layers} layers, shortcut {arch.connection}",
         "parameters": f"{found.parameters:,}",
         "input mean": f"{' '.join(f'{value:.6g}' for value in found.mean)} ({source})",
         "input std": f"{' '.join(f'{value:.6g}' for value in found.std)} ({source})",
@@ -137,7 +137,8 @@ def described(name: str, shortcut: str | None, settings: Params) -> Arch:
 
     Raises StageError if there is no such network, or the two contradict each other.
     """
-    known = settings.model_dump()["arch"]
+    given = settings.model_dump(exclude_unset=True)
+    known = given["arch"]
     paper = re.fullmatch(r"(plain|resnet)(\d+)", name)
     if name not in known and not paper:
         raise StageError(f"--arch is {name}; allowed: {', '.join(known)}, and plainN or resnetN with N = 6n+2")
@@ -150,7 +151,7 @@ def described(name: str, shortcut: str | None, settings: Params) -> Arch:
     entry = known[name] if name in known else {"depth": int(paper[2]), "shortcut": "none"}
     if shortcut:
         entry = entry | {"shortcut": shortcut}
-    return params.parse(settings.model_dump() | {"variants": [name], "arch": {name: entry}}).network(name)
+    return params.parse(given | {"variants": [name], "arch": {name: entry}}).network(name)
 
 
 def fill(network: nn.Module, path: Path) -> None:

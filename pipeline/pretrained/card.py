@@ -34,7 +34,7 @@ def study(folder: Path) -> dict[str, Any]:
             name = f"{variant}-{seed}"
             arch = settings.network(variant)
             metrics = json.loads((folder / stage.RUNS / name / "metrics.json").read_text())
-            row = {"variant": variant, "seed": seed, "layers": arch.layers, "shortcut": arch.shortcut}
+            row = {"variant": variant, "seed": seed, "layers": arch.layers, "shortcut": arch.connection}
             row["md5"] = recorded.file_md5(recorded.weights(name, folder))
             runs.append(row | {key: metrics[key] for key in ("parameters", "test_error", "test_images", "data")})
     return {

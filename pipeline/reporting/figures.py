@@ -26,11 +26,17 @@ class Look(NamedTuple):
     hatch: str
 
 
-FAMILIES = {"none": "plain", "identity": "residual, option A", "projection": "residual, option B"}
+FAMILIES = {
+    "none": "plain",
+    "identity": "residual, option A",
+    "projection": "residual, option B",
+    "dense": "dense",
+}
 LOOKS = {  # of a network by its shortcut
     "none": Look("#D55E00", "s", "///"),
     "identity": Look("#56B4E9", "^", "..."),
     "projection": Look("#0072B2", "o", ""),
+    "dense": Look("#009E73", "v", "..."),
 }
 OTHERS = (LOOKS["none"], LOOKS["projection"], Look("#009E73", "^", "..."), Look("#CC79A7", "D", "xx"))
 PUBLISHED = {"paper": ("D", "He et al. 2016"), "study_a": ("*", "study A")}

@@ -273,7 +273,7 @@ def test_images_of_another_number_of_classes_and_those_split_by_seed_are_refused
 
 
 def test_a_name_is_that_of_params_yaml_or_else_the_papers(settings):
-    arch = settings().model_dump()["arch"]
+    arch = settings().model_dump(exclude_unset=True)["arch"]
     small = settings(arch=arch | {"thin": {"blocks": [1], "widths": [8], "shortcut": "none"}})
     for name, shortcut, layers, kind in [
         ("resnet110", "identity", 110, "identity"),

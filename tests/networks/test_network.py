@@ -82,10 +82,85 @@ def test_counts_are_the_published_ones(described, count):
         assert parameter_count(Network(Arch(**described))) == count
 
 
-def test_wrn_28_10_has_36_5_million_parameters():
+@pytest.mark.parametrize(
+    ("described", "millions"),
+    [
+        ({"blocks": [4, 4, 4], "width_factor": 10, "order": "pre"}, 36.5),  # WRN-28-10, its Table 5
+        ({"depth": 110, "order": "pre", "shortcut": "identity"}, 1.7),  # He et al. 2016b, Table 3
+        ({"depth": 164, "order": "pre", "block": "bottleneck"}, 1.7),
+        ({"depth": 40, "block": "dense"}, 1.0),  # Huang et al. 2017, Table 2
+        ({"depth": 100, "block": "dense", "growth": 24}, 27.2),
+        ({"depth": 100, "block": "dense_bottleneck", "compression": 0.5}, 0.8),
+        ({"depth": 250, "block": "dense_bottleneck", "compression": 0.5, "growth": 24}, 15.3),
+        ({"depth": 190, "block": "dense_bottleneck", "compression": 0.5, "growth": 40}, 25.6),
+    ],
+)
+def test_rounded_counts_are_the_published_ones(described, millions):
     with torch.device("meta"):
-        wide = Network(Arch(blocks=[4, 4, 4], width_factor=10))
-    assert parameter_count(wide) / 1e6 == pytest.approx(36.5, abs=0.05)
+        assert parameter_count(Network(Arch(**described))) / 1e6 == pytest.approx(millions, abs=0.051)
+
+
+def test_pre_activation_counts_are_exact():
+    """Batch norms move and none is lost, so the count is that of post-activation; but projections lose theirs."""
+    for depth in (20, 110):
+        assert (
+            parameter_count(Network(Arch(depth=depth, order="pre", shortcut="identity"))) == WITHOUT_PROJECTION[depth]
+        )
+        assert parameter_count(Network(Arch(depth=depth, order="pre", shortcut="none"))) == WITHOUT_PROJECTION[depth]
+    stages = [(16, 16, 64), (64, 32, 128), (128, 64, 256)]  # of ResNet-164: channels in, inside and out
+    expected = 3 * 16 * 9 + 2 * 256 + 10 * 256 + 10  # stem, last batch norm, classifier
+    for inputs, inner, outputs in stages:
+        for entering in (inputs, *[outputs] * 17):
+            expected += inner * (entering + 9 * inner + outputs) + 2 * (entering + 2 * inner)
+        expected += inputs * outputs
+    assert parameter_count(Network(Arch(depth=164, order="pre", block="bottleneck"))) == expected == 1_703_258
+
+
+DENSE = {
+    "densenet40": ({"depth": 40, "block": "dense"}, None),
+    "densenet_bc100": (
+        {"depth": 100, "block": "dense_bottleneck", "compression": 0.5},
+        {"growth_rate": 12, "block_config": (16, 16, 16), "num_init_features": 24, "num_classes": 10},
+    ),
+    "densenet121": (
+        {"blocks": [6, 12, 24, 16], "block": "dense_bottleneck", "growth": 32, "compression": 0.5}
+        | {"stem": "imagenet", "classes": 1000},
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "count"), [("densenet40", 1_019_722), ("densenet_bc100", 769_162)])
+def test_densenets_counts_are_exact(name, count):
+    """By hand: of each layer two numbers a channel of its batch norms, and its weights."""
+    arch = Arch(**DENSE[name][0])
+    channels, bottleneck = (24, True) if name == "densenet_bc100" else (16, False)
+    expected = channels * 27
+    for stage in range(3):
+        if stage:
+            left = int(channels * arch.compression)
+            expected, channels = expected + 2 * channels + channels * left, left
+        for _ in range(arch.stages[stage]):
+            expected += 2 * channels + (channels * 48 + 96 + 48 * 12 * 9 if bottleneck else channels * 12 * 9)
+            channels += 12
+    assert parameter_count(Network(arch)) == expected + 2 * channels + 10 * channels + 10 == count
+
+
+@pytest.mark.parametrize("name", ["densenet_bc100", "densenet121"])
+def test_densenets_are_torchvisions(name):
+    """With its weights, in order, the same logits; its stem for ImageNet alone has batch norm and pooling."""
+    described, given = DENSE[name]
+    reference = torchvision.models.DenseNet(**given).eval()
+    network = build(Arch(**described), seed=0).eval()
+    if name == "densenet_bc100":
+        reference.features.conv0 = torch.nn.Conv2d(3, 24, 3, 1, 1, bias=False)
+        reference.features.norm0, reference.features.relu0, reference.features.pool0 = [torch.nn.Identity()] * 3
+    ours, theirs = network.state_dict(), reference.state_dict()
+    assert [value.shape for value in ours.values()] == [value.shape for value in theirs.values()]
+    network.load_state_dict(dict(zip(ours, theirs.values(), strict=True)))
+    x = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.allclose(network(x), reference(x), atol=1e-5)
 
 
 @pytest.mark.parametrize("block", ["basic", "bottleneck"])
@@ -95,6 +170,39 @@ def test_every_kind_of_block_trains(block, shortcut):
     network = build(Arch(**described, width_factor=2, groups=2 if block == "bottleneck" else 1), seed=0)
     network(torch.randn(4, 3, 32, 32)).sum().backward()
     assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+NEW = {
+    "pre": {"blocks": [2, 1], "widths": [8, 16], "order": "pre"},
+    "pre_bottleneck": {"blocks": [2, 1], "widths": [8, 16], "order": "pre", "block": "bottleneck"},
+    "pre_plain": {"blocks": [2, 1], "widths": [8, 16], "order": "pre", "shortcut": "none"},
+    "dense": {"blocks": [2, 2], "block": "dense", "growth": 4},
+    "dense_bottleneck": {"blocks": [2, 2], "block": "dense_bottleneck", "growth": 4, "compression": 0.5},
+}
+
+
+@pytest.mark.parametrize("name", NEW)
+def test_every_other_order_and_dense_networks_train(name):
+    network = build(Arch(**NEW[name]), seed=0)
+    network(torch.randn(4, 3, 32, 32)).sum().backward()
+    assert all(parameter.grad.abs().sum() > 0 for parameter in network.parameters())
+
+
+def test_a_pre_activation_network_is_its_pass_written_out():
+    network = build(Arch(depth=14, order="pre"), seed=0).train()
+    x = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+
+    def activated(x, norm):
+        return F.relu(F.batch_norm(x, None, None, norm.weight, norm.bias, training=True))
+
+    out = network.conv1(x)
+    for stage in (network.layer1, network.layer2, network.layer3):
+        for i, block in enumerate(stage):
+            begun = activated(out, block.bn1)
+            short = (begun if stage is network.layer1 else block.shortcut(begun)) if i == 0 else out
+            out = short + block.conv2(activated(block.conv1(begun), block.bn2))
+    expected = network.fc(activated(out, network.bn).mean((2, 3)))
+    assert torch.allclose(network(x), expected, atol=1e-5)
 
 
 def test_feature_maps_halve_as_channels_double():

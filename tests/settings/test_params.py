@@ -97,6 +97,31 @@ def test_the_committed_parameters_are_those_of_study_a():
             {"arch": {"plain8": {"depth": 8, "start": "here"}}},
             "arch.plain8.start is 'here'; allowed: random, cifar10 or",
         ),
+        (
+            {"arch": {"plain8": {"depth": 41, "block": "dense"}}},
+            "arch.plain8.depth is 41; allowed: a whole number 6n+2",
+        ),
+        (
+            {"arch": {"plain8": {"depth": 40, "block": "dense", "shortcut": "projection"}}},
+            "arch.plain8.shortcut is given with block: dense; allowed only with basic and bottleneck",
+        ),
+        (
+            {"arch": {"plain8": {"depth": 8, "growth": 12}}},
+            "arch.plain8.growth is given with block: basic; allowed only with dense and dense_bottleneck",
+        ),
+        (
+            {"arch": {"plain8": {"depth": 8, "group_width": 4}}},
+            "arch.plain8.group_width is given without groups; allowed only with groups from 2 up",
+        ),
+        (
+            {"arch": {"plain8": {"depth": 8, "order": "pre", "stem": "imagenet"}}},
+            "arch.plain8.order is pre with stem: imagenet; allowed: post, or stem: cifar",
+        ),
+        ({"arch": {"plain8": {"depth": 8, "order": "mid"}}}, "arch.plain8.order is 'mid'; allowed: post"),
+        (
+            {"arch": {"plain8": {"depth": 7, "block": "dense", "compression": 0.0}}},
+            "arch.plain8.compression is 0.0; allowed: a number above 0, at most 1",
+        ),
         ({"arch": {"plain8": 8}}, "arch.plain8 is 8; allowed: an entry {depth, shortcut, ...}"),
     ],
 )
