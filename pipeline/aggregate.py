@@ -34,14 +34,14 @@ def main() -> None:
     settings = params.load()
     declared = claims.load(args.claims)
     kinds = [MEASURES[claim.measure] for claim in declared.claims]
-    probed = any(measure.probed for measure in kinds)
-    runs = grid.load(settings, probed, any(measure.kind == "initial" for measure in kinds))
+    stages = sorted({measure.stage for measure in kinds} - {""})
+    runs = grid.load(settings, stages, any(measure.kind == "initial" for measure in kinds))
     results = tabulate(runs, published.load(args.published))
     judged = verdicts.judge(declared, runs, sizes(runs.runs, args.family))
     gains = pairs.gains(runs, results, declared.spread)
     tables = {"results": results, "claims": judged, "curves": runs.curves, "confusion": runs.confusion}
     tables |= {"gains": gains, "convergence": pairs.convergence(runs)}
-    tables |= {name: getattr(runs, name) for name in grid.PROBED if probed}
+    tables |= {name: getattr(runs, name) for name in grid.PROBED if "probe" in stages}
     for name, table in tables.items():
         stage.write(REPORTS / f"{name}.csv", table.to_csv(index=False, float_format="%.10g", lineterminator="\n"))
     stage.write(REPORTS / "results.md", markdown(results, judged, settings))
@@ -84,8 +84,8 @@ def tabulate(runs: Grid, known: pd.DataFrame) -> pd.DataFrame:
         row["test_error_se"] = intervals.binomial_error(error, images)  # of one run on these images
         keys = ["train_error", "train_loss", "best_epoch", "best_test_error", *(f"epochs_to_{e}" for e in FIXED_ERRORS)]
         keys += ["instability", "confidence", "calibration_error"]
-        probed = [name for name, measure in MEASURES.items() if measure.probed]
-        keys += [key for key in (*probed, "val_error") if key in group]
+        others = [name for name, measure in MEASURES.items() if measure.stage]
+        keys += [key for key in (*others, "val_error") if key in group]
         row |= {
             key: group[key].replace(np.inf, np.nan).mean(skipna=False) for key in keys
         }  # of epochs_to: if all reach it

@@ -15,7 +15,12 @@ from test_pipeline import MAKE, page, visit  # noqa: F401 (page is a fixture)
 
 pytestmark = pytest.mark.slow
 
-DATA = {"resnet18": ("synthetic", 200), "pretraining": ("synthetic", 200), "transfer": ("synthetic_flowers17", 170)}
+DATA = {
+    "batchnorm": ("synthetic_flowers17", 170),
+    "pretraining": ("synthetic", 200),
+    "resnet18": ("synthetic", 200),
+    "transfer": ("synthetic_flowers17", 170),
+}
 SEEDS = {"transfer": 2}  # of the others one
 
 

@@ -252,7 +252,7 @@ def test_train_keeps_its_run_cache():
 def test_studies_train_and_evaluate_as_study_a_does():
     """But for where data lies, and what a variant starts from."""
     for name in ("train", "evaluate"):
-        for study in ("resnet18/", "pretraining/", "transfer/"):
+        for study in ("batchnorm/", "resnet18/", "pretraining/", "transfer/"):
             assert STAGES[study + name]["params"] == STAGES[name]["params"]
             assert STAGES[study + name]["outs"] == STAGES[name]["outs"]
             code = {path for path in paths(study + name, "deps") if path.parts[0] == "pipeline"}

@@ -1,6 +1,7 @@
 """The declared grid of runs, as its stages left it under reports/runs; never what else lies in that folder."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,8 +59,8 @@ class Grid:
         return np.array(found, float)
 
 
-def load(settings: Params, probed: bool, initial: bool = False) -> Grid:
-    """The grid; with what probe measured, if `probed`, and what initial did.
+def load(settings: Params, stages: Collection[str] = (), initial: bool = False) -> Grid:
+    """The grid; with what `stages` measured, of "probe" and "reestimate", and what initial did.
 
     Raises StageError for a run that is missing or unfit.
     """
@@ -70,12 +71,12 @@ def load(settings: Params, probed: bool, initial: bool = False) -> Grid:
             name, keys = f"{variant}-{seed}", {"variant": variant, "seed": seed}
             history, measured = read(name, "history.csv"), read(name, "metrics.json")
             check_schedule(name, history, settings, measured["diverged"])
-            probe = read(name, "probe.json") if probed else {}
-            of_run = measures.of_run(history, settings, probe, measured["test_images"])
+            found = {key: value for each in stages for key, value in read(name, f"{each}.json").items()}
+            of_run = measures.of_run(history, settings, found, measured["test_images"])
             runs.append(keys | summarise(history) | of_run | measured)
             tables["curves"].append(history.assign(**keys))
             tables["confusion"].append(read(name, "confusion.csv").assign(**keys))
-            for table in PROBED if probed else ():
+            for table in PROBED if "probe" in stages else ():
                 tables[table].append(read(name, f"{table}.csv").assign(**keys))
             predictions = read(name, "predictions.csv")
             wrong[name] = (predictions["actual"] != predictions["predicted"]).to_numpy()

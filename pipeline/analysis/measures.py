@@ -16,17 +16,17 @@ Kind = Literal["count", "construction", "initial", "trained"]
 
 
 class Measure(NamedTuple):
-    """In words, its unit, and the errors that it is made of, "test" or "train"; what decides it, and if probe does.
+    """In words, its unit, and the errors that it is made of, "test" or "train"; what decides it; the stage it takes.
 
     Kinds: `count`, of parameters, which takes no run; `construction`, true of such a network trained or not; `initial`,
-    of networks before training; `trained`.
+    of networks before training; `trained`. The stage is one that measures a run and is not in every pipeline.
     """
 
     words: str
     unit: str
     errors: tuple[str, ...] = ()
     kind: Kind = "trained"
-    probed: bool = False
+    stage: Literal["", "probe", "reestimate"] = ""
 
 
 MEASURES = {
@@ -34,7 +34,7 @@ MEASURES = {
     "test_accuracy": Measure("test accuracy", "%", ("test",)),
     "train_error": Measure("training error (running)", "%", ("train",)),
     "train_accuracy": Measure("training accuracy (running)", "%", ("train",)),
-    "train_error_eval": Measure("training error, as tested", "%", ("train",), probed=True),
+    "train_error_eval": Measure("training error, as tested", "%", ("train",), stage="probe"),
     "accuracy_gap": Measure("training minus test accuracy", "points", ("test", "train")),
     "class_error": Measure("smallest gain in test error of a class", "%", ("test",)),
     "confidence": Measure("mean probability of the predicted class", "%"),
@@ -45,23 +45,26 @@ MEASURES = {
     },
     "instability": Measure("instability of the test error", "log-odds"),
     "gradient_reach_initial": Measure("early / late gradient before training, log10", "decades", kind="initial"),
-    "gradient_reach": Measure("early / late gradient after training, log10", "decades", probed=True),
-    "response_std": Measure("layer response", "sd", probed=True),
-    "identity_deviation": Measure("deviation from identity", "largest", kind="construction", probed=True),
+    "gradient_reach": Measure("early / late gradient after training, log10", "decades", stage="probe"),
+    "response_std": Measure("layer response", "sd", stage="probe"),
+    "identity_deviation": Measure("deviation from identity", "largest", kind="construction", stage="probe"),
+    "test_error_reestimated": Measure("test error, statistics reestimated", "%", ("test",), stage="reestimate"),
+    "train_error_reestimated": Measure("training error, statistics reestimated", "%", ("train",), stage="reestimate"),
+    "reestimation_gain": Measure("fall of the test error by reestimation", "points", stage="reestimate"),
     "parameters": Measure("parameters", "M", kind="count"),
 }
 BY_EPOCH = ("test_error", "test_accuracy", "train_error", "train_accuracy", "accuracy_gap", "train_loss")
 
 
-def of_run(history: pd.DataFrame, settings: Params, probe: dict[str, Any], images: int) -> dict[str, float]:
-    """What needs a whole history, or the probe: by measure.
+def of_run(history: pd.DataFrame, settings: Params, found: dict[str, Any], images: int) -> dict[str, float]:
+    """What needs a whole history, or other stages: by measure.
 
-    `history` is history.csv, of that many test `images`; `probe` is probe.json or empty.
+    `history` is history.csv, of that many test `images`; `found` is what probe.json, reestimate.json or neither has.
     """
     values = {f"epochs_to_{error}": epochs_to(history, error, first_rate(settings)) for error in FIXED_ERRORS}
     values["instability"] = instability(history, settings, images)
-    probed = {name: probe[name] for name, measure in MEASURES.items() if measure.probed and name in probe}
-    return values | {name: np.nan if value is None else value for name, value in probed.items()}
+    others = {name: found[name] for name, measure in MEASURES.items() if measure.stage and name in found}
+    return values | {name: np.nan if value is None else value for name, value in others.items()}
 
 
 def of_epoch(name: str, epoch: Mapping[str, float]) -> float:

@@ -146,7 +146,9 @@ def rate(s: Study) -> str:
     settings = s.settings
     drops = sorted({epoch for epoch in milestones(settings) if epoch < settings.epochs})
     words = f"learning rate {settings.lr:g}"
-    if drops:
+    if settings.lr_gamma == 1:
+        words = f"constant {words}"
+    elif drops:
         after = f"epoch{'s' if len(drops) > 1 else ''} {' and '.join(map(str, drops))}"
         words += f", times {settings.lr_gamma:g} after {after}"
     if settings.warmup_epochs:
