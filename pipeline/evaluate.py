@@ -16,16 +16,14 @@ in fp32 too. Names and shapes are the usual ResNet ones, or the file is refused,
 
 import json
 import math
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
 from pipeline import stage
-from pipeline.compute import device, inference
+from pipeline.compute import confusion, device, inference
 from pipeline.compute.inference import Inputs
 from pipeline.data import loading
 from pipeline.foreign import scoring
@@ -59,7 +57,7 @@ def evaluate(run: Run) -> None:
     correct = chosen == test.labels
     actual, predicted = test.labels.cpu().numpy(), logits.argmax(1).cpu().numpy()
     classes = DATASETS[settings.dataset].classes
-    counts = confusion(actual, predicted, len(classes))
+    counts = confusion.confusion(actual, predicted, len(classes))
     history = pd.read_csv(history_file(run.name))
     metrics = {
         "test_error": round(error, 6),
@@ -69,11 +67,11 @@ def evaluate(run: Run) -> None:
         "test_images": len(test),
         "confidence": number(100 * confidence.mean().item()),
         "calibration_error": number(calibration_error(confidence, correct)),
-        "class_error": dict(zip(classes, class_error(counts).round(6).tolist(), strict=True)),
+        "class_error": dict(zip(classes, confusion.class_error(counts).round(6).tolist(), strict=True)),
         "data": provenance(run.data / "provenance.json"),
     }
     folder = stage.RUNS / run.name
-    stage.write(folder / "confusion.csv", confusion_table(counts, classes).to_csv(index=False))
+    stage.write(folder / "confusion.csv", confusion.confusion_table(counts, classes).to_csv(index=False))
     stage.write(
         folder / "predictions.csv", pd.DataFrame({"actual": actual, "predicted": predicted}).to_csv(index=False)
     )
@@ -112,24 +110,6 @@ def calibration_error(confidence: Tensor, correct: Tensor, bins: int = 15) -> fl
     gaps = torch.zeros(bins, dtype=torch.float64, device=confidence.device)
     gaps.index_add_(0, index, confidence.double() - correct.double())
     return 100 * gaps.abs().sum().item() / len(confidence)
-
-
-def confusion(actual: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """Counts (classes, classes): row the actual class, column the predicted one."""
-    counts = np.zeros((classes, classes), np.int64)
-    np.add.at(counts, (actual, predicted), 1)
-    return counts
-
-
-def class_error(counts: np.ndarray) -> np.ndarray:
-    """Error in percent (C,) on the images of each class, from counts (C, C)."""
-    return 100 * (1 - np.diag(counts) / counts.sum(1))
-
-
-def confusion_table(counts: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
-    """counts (C, C) as rows of actual, predicted, count."""
-    rows = [(a, p, counts[i, j]) for i, a in enumerate(classes) for j, p in enumerate(classes)]
-    return pd.DataFrame(rows, columns=["actual", "predicted", "count"])
 
 
 if __name__ == "__main__":

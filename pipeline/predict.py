@@ -3,9 +3,9 @@
     python -m pipeline.predict cat.jpg dog.png
     python -m pipeline.predict --network resnet20 --seed 0 cat.jpg
 
-Any image file will do. Its middle square is shrunk to the size that the network learned, 32 x 32 pixels for CIFAR-10.
-The weights are those in data/models, or else the committed ones in weights/. It always names one of its ten classes,
-also for an image that shows none of them.
+Any image file will do. Its middle square is shrunk to the size that the network learned, 32 x 32 pixels for CIFAR-10
+and CIFAR-100. The weights are those in data/models, or else the committed ones in weights/. It always names one of its
+classes, also for an image that shows none of them.
 """
 
 import argparse

@@ -19,7 +19,7 @@ from pipeline import stage
 from pipeline.compute import device, distributed
 from pipeline.compute.distributed import World
 from pipeline.compute.inference import Inputs, Scorer
-from pipeline.data import cifar10, loading
+from pipeline.data import cifar, loading
 from pipeline.data.loading import Images
 from pipeline.networks.network import Network, build
 from pipeline.networks.weights import load_weights, save_weights
@@ -78,9 +78,9 @@ def facts(run: Run, settings: params.Params, compute: device.Compute, world: Wor
     arch = settings.network(run.variant)
     found = {"variant": run.variant, "seed": run.seed, "arch": arch.model_dump()}
     found["params"] = settings.model_dump(exclude={"seeds", "variants", "arch"})
-    found["data"] = cifar10.content_sha256(run.data, DATASETS[settings.dataset].files)
+    found["data"] = cifar.content_sha256(run.data, DATASETS[settings.dataset].files)
     if arch.start != "random":
-        found["start"] = cifar10.content_sha256(stage.STARTS / run.variant, [WEIGHTS])
+        found["start"] = cifar.content_sha256(stage.STARTS / run.variant, [WEIGHTS])
     return found | device.deciding(compute, world.size) | {"code": code()}
 
 

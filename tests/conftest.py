@@ -37,14 +37,14 @@ import torch
 from filelock import FileLock
 from ruamel.yaml import YAML
 
-from pipeline import evaluate, stage, train
-from pipeline.acquire import cifar10_batches, synthetic
+from pipeline import stage, train
+from pipeline.acquire import cifar_batches, synthetic
 from pipeline.analysis.grid import Grid
 from pipeline.cluster import worker
-from pipeline.compute import device
+from pipeline.compute import confusion, device
 from pipeline.compute.distributed import World
 from pipeline.compute.inference import Inputs
-from pipeline.data import cifar10, loading
+from pipeline.data import loading
 from pipeline.networks.network import build
 from pipeline.reporting.checklist import Facts
 from pipeline.reporting.study import Study
@@ -76,9 +76,9 @@ SESSION = {
     "cpu_seconds": 90.0, "gpu_memory_mb": None,
 }  # fmt: skip
 
-ENVIRONMENT = {key: value for key, value in os.environ.items() if key not in ("CIFAR10_SOURCE", "DVC_ROOT")} | {
-    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-}
+ENVIRONMENT = {
+    key: value for key, value in os.environ.items() if key not in ("CIFAR10_SOURCE", "CIFAR100_SOURCE", "DVC_ROOT")
+} | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
 def pytest_configure() -> None:
@@ -124,13 +124,13 @@ def facts(settings: Callable[..., Params]) -> Callable[..., Facts]:
             results[key] = [first * (1 + i) for i in range(len(results))]
         results["shortcut"] = [s.arch[variant].shortcut for variant in s.variants]
         count = tested // len(classes)
-        confusion = pd.DataFrame(
+        counts = pd.DataFrame(
             [(*name, actual, actual, count) for name in names for actual in classes],
             columns=["variant", "seed", "actual", "predicted", "count"],
         )
         names = [f"{variant}-{seed}" for variant, seed in names]
         runs = {name: {"data": data, "test_images": tested, "diverged": name in diverged} for name in names}
-        study = Study(s, results, pd.DataFrame(), confusion, runs, {"": s.variants}, "")
+        study = Study(s, results, pd.DataFrame(), counts, runs, {"": s.variants}, "")
         return Facts(study, {name: [SESSION] for name in names}, starts or {}, folder)
 
     return make
@@ -145,16 +145,38 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def generated100(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the generated data set in CIFAR-100's form."""
+    folder = tmp_path_factory.mktemp("synthetic_cifar100")
+    synthetic.write_set(folder, DATASETS["synthetic_cifar100"])
+    provenance = {"dataset": "synthetic_cifar100", "identity": "generated", "content_sha256": "0"}
+    (folder / "provenance.json").write_text(json.dumps(provenance))
+    return folder
+
+
 @pytest.fixture
 def batches(generated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the synthetic data set as the makers pickled theirs; its files count as the makers'."""
-    folder = tmp_path / "cifar-10-batches-py"
+    return pickled(tmp_path / "cifar-10-batches-py", "cifar10", generated, ["labels"], monkeypatch)
+
+
+@pytest.fixture
+def batches100(generated100: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Likewise, in CIFAR-100's form."""
+    keys = ["coarse_labels", "fine_labels"]
+    return pickled(tmp_path / "cifar-100-python", "cifar100", generated100, keys, monkeypatch)
+
+
+def pickled(folder: Path, dataset: str, binary: Path, keys: list[str], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """`folder`, with what is in `binary` pickled as the makers did; `keys` name the label bytes of a record."""
     folder.mkdir()
-    for name, file in zip(cifar10_batches.FILES, cifar10.FILES, strict=True):
-        records = np.fromfile(generated / file, np.uint8).reshape(-1, cifar10.RECORD)
-        batch = {"data": records[:, 1:], "labels": records[:, 0].tolist(), "batch_label": name}
+    for name, file in zip(cifar_batches.MD5[dataset], DATASETS[dataset].files, strict=True):
+        records = np.fromfile(binary / file, np.uint8).reshape(-1, len(keys) + 3072)
+        labels = {key: records[:, place].tolist() for place, key in enumerate(keys)}
+        batch = {"data": records[:, len(keys) :], "batch_label": name} | labels
         (folder / name).write_bytes(pickle.dumps(batch, protocol=2))
-        monkeypatch.setitem(cifar10_batches.MD5, name, hashlib.md5((folder / name).read_bytes()).hexdigest())
+        monkeypatch.setitem(cifar_batches.MD5[dataset], name, hashlib.md5((folder / name).read_bytes()).hexdigest())
     return folder
 
 
@@ -168,6 +190,16 @@ def workspace(tmp_path: Path, committed: dict, generated: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DVC_ROOT", raising=False)
     return tmp_path
+
+
+@pytest.fixture
+def workspace100(workspace: Path, generated100: Path) -> Path:
+    """Likewise, with the generated data in CIFAR-100's form."""
+    arch = {name: entry | {"classes": 100} for name, entry in SMALL["arch"].items()}
+    change_params(workspace, dataset="synthetic_cifar100", arch=arch)
+    shutil.rmtree(workspace / "data/cifar10")
+    shutil.copytree(generated100, workspace / "data/cifar10")
+    return workspace
 
 
 def make(settings: Params, folder: Path, variant: str = "resnet8", seed: int = 0, world: World = World()) -> Trainer:  # noqa: B008
@@ -224,7 +256,7 @@ def write_run(folder: Path, errors: list[float], rates: list[float], diverged: b
     actual = np.repeat([0, 1], 50)
     predicted = np.where(np.arange(100) < errors[-1], 1 - actual, actual)
     pd.DataFrame({"actual": actual, "predicted": predicted}).to_csv(folder / "predictions.csv", index=False)
-    counts = evaluate.confusion_table(evaluate.confusion(actual, predicted, 2), ["cat", "dog"])
+    counts = confusion.confusion_table(confusion.confusion(actual, predicted, 2), ["cat", "dog"])
     counts.to_csv(folder / "confusion.csv", index=False)
     probe = {"train_error_eval": errors[-1] - 2, "gradient_reach_initial": 0.1, "gradient_reach": 0.2}
     (folder / "probe.json").write_text(json.dumps(probe | {"response_std": 0.9, "identity_deviation": 0.0}))

@@ -1,4 +1,4 @@
-"""Download: known bytes are taken, everything else is refused. Where they come from is test_sources.py's."""
+"""Download: known bytes are taken, everything else is refused. Where they come from is test_fetching.py's."""
 
 import hashlib
 import json
@@ -11,59 +11,78 @@ from conftest import ROOT, change_params, refused, run
 from ruamel.yaml import YAML
 
 from pipeline import download, stage
-from pipeline.data import cifar10
+from pipeline.data import cifar
 from pipeline.settings.datasets import DATASETS
 from pipeline.stage import StageError
 
+GENERATED = {"cifar10": "generated", "cifar100": "generated100"}  # fixtures: what counts as the official data
+BATCHES = {"cifar10": "batches", "cifar100": "batches100"}  # the same, pickled
+
+
+@pytest.fixture(params=GENERATED)
+def dataset(request: pytest.FixtureRequest) -> str:
+    return request.param
+
 
 @pytest.fixture
-def known(generated: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def known(request: pytest.FixtureRequest, dataset: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of .bin files that counts as the official data."""
-    monkeypatch.setattr(download, "OFFICIAL_SHA256", cifar10.content_sha256(generated))
-    return generated
+    folder = request.getfixturevalue(GENERATED[dataset])
+    sha256 = cifar.content_sha256(folder, DATASETS[dataset].files)
+    monkeypatch.setitem(download.SOURCES, dataset, download.SOURCES[dataset]._replace(sha256=sha256))
+    return folder
 
 
 @pytest.fixture
-def archive(known: Path, tmp_path: Path) -> Path:
-    path = tmp_path / "cifar-10-binary.tar.gz"
+def archive(dataset: str, known: Path, tmp_path: Path) -> Path:
+    source = download.SOURCES[dataset]
+    path = tmp_path / Path(source.url).name
     with tarfile.open(path, "w:gz") as tar:
-        for name in cifar10.FILES:
-            tar.add(known / name, f"cifar-10-batches-bin/{name}")
+        for name in DATASETS[dataset].files:
+            tar.add(known / name, f"{source.inside[0]}/{name}")
     return path
 
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    folder = tmp_path / "parent" / "cifar10"
+    folder = tmp_path / "parent" / "data"
     folder.mkdir(parents=True)
     return folder
 
 
-def test_a_folder_of_the_official_bytes_is_taken(known, target):
-    download.fetch(str(known), target)
-    assert cifar10.content_sha256(target) == cifar10.content_sha256(known)
+def same(dataset: str, folder: Path, other: Path) -> bool:
+    return all((folder / name).read_bytes() == (other / name).read_bytes() for name in DATASETS[dataset].files)
 
 
-def test_an_archive_of_the_official_bytes_is_taken(known, archive, target):
-    download.fetch(str(archive), target)
-    assert cifar10.content_sha256(target) == cifar10.content_sha256(known)
+def test_a_folder_of_the_official_bytes_is_taken(dataset, known, target):
+    download.fetch(dataset, str(known), target)
+    assert same(dataset, target, known)
 
 
-def test_other_bytes_are_refused(generated, target):
+def test_an_archive_of_the_official_bytes_is_taken(dataset, known, archive, target):
+    download.fetch(dataset, str(archive), target)
+    assert same(dataset, target, known)
+
+
+def test_other_bytes_are_refused(request, dataset, target):
+    folder, title = request.getfixturevalue(GENERATED[dataset]), DATASETS[dataset].title
     with pytest.raises(
-        StageError, match=r"does not hold the official CIFAR-10 \(the content's sha256 is [0-9a-f]{64}\); allowed:"
+        StageError, match=rf"does not hold the official {title} \(the content's sha256 is [0-9a-f]{{64}}\); allowed:"
     ):
-        download.fetch(str(generated), target)
+        download.fetch(dataset, str(folder), target)
 
 
-def test_one_changed_pixel_is_refused(known, tmp_path, target):
-    changed = tmp_path / "changed"
-    shutil.copytree(known, changed)
-    data = bytearray((changed / cifar10.TEST_FILE).read_bytes())
-    data[100] ^= 1
-    (changed / cifar10.TEST_FILE).write_bytes(data)
-    with pytest.raises(StageError, match="does not hold the official CIFAR-10"):
-        download.fetch(str(changed), target)
+def test_one_changed_byte_is_refused(dataset, known, tmp_path, target):
+    """Of an image, or of a coarse label, which nothing reads."""
+    for place in (100, 0):
+        changed = tmp_path / f"changed-{place}"
+        shutil.copytree(known, changed)
+        path = changed / DATASETS[dataset].files[-1]
+        data = bytearray(path.read_bytes())
+        data[place] ^= 1
+        path.write_bytes(data)
+        with pytest.raises(StageError, match="does not hold the official CIFAR-10"):
+            download.fetch(dataset, str(changed), target)
 
 
 def test_what_is_refused_leaves_the_data_as_it_was(workspace):
@@ -78,6 +97,16 @@ def test_what_is_refused_leaves_the_data_as_it_was(workspace):
     assert not list((workspace / "data").glob(".*"))
 
 
+def test_a_folder_of_other_things_is_not_replaced(workspace, generated):
+    (workspace / "mine").mkdir()
+    assert run("download", "--data", "mine").returncode == 0  # empty
+    assert run("download", "--data", "mine").returncode == 0  # what it wrote itself
+    (workspace / "mine/provenance.json").unlink()
+    for folder in ("mine", "data", ".", "params.yaml"):
+        assert f"--data {folder} holds other things; allowed: a new or" in refused(run("download", "--data", folder))
+    assert same("synthetic", workspace / "mine", generated)
+
+
 def test_an_address_that_cannot_be_reached_is_named(workspace):
     change_params(workspace, dataset="cifar10")
     sentence = refused(run("download", CIFAR10_SOURCE="http://127.0.0.1:9/cifar-10-binary.tar.gz"))
@@ -86,35 +115,52 @@ def test_an_address_that_cannot_be_reached_is_named(workspace):
 
 
 def test_the_whole_stage_gives_the_same_bytes_whichever_way_they_came(
-    workspace, known, archive, batches, tmp_path, monkeypatch
+    request, workspace, dataset, known, archive, tmp_path, monkeypatch
 ):
     """On the real thing but for the number of images: as many as the generated set has."""
-    python = tmp_path / "cifar-10-python.tar.gz"
+    batches = request.getfixturevalue(BATCHES[dataset])
+    python = tmp_path / archive.name.replace("binary", "python")
     with tarfile.open(python, "w:gz") as tar:
         tar.add(batches, batches.name)
-    monkeypatch.setitem(DATASETS, "cifar10", DATASETS["synthetic"])
-    change_params(workspace, dataset="cifar10")
-    outputs = []
+    size = DATASETS["synthetic"]
+    data = DATASETS[dataset]._replace(train=size.train, test=size.test)
+    monkeypatch.setitem(DATASETS, dataset, data)
+    arch = {"net": {"depth": 8, "classes": len(data.classes)}}
+    change_params(workspace, dataset=dataset, variants=["net"], arch=arch)
+    folder, outputs = workspace / "data" / dataset, []
     for source in (known, archive, batches, python, tmp_path):  # the last as torchvision leaves it
-        monkeypatch.setenv("CIFAR10_SOURCE", str(source))
         (workspace / "data/.download-killed").mkdir()
-        download.main()
-        outputs.append({path.name: path.read_bytes() for path in (workspace / "data/cifar10").iterdir()})
+        place = {download.SOURCES[dataset].variable: str(source)}
+        result = run("download", "--data", f"data/{dataset}", **place)
+        assert result.returncode == 0, result.stderr
+        outputs.append({path.name: path.read_bytes() for path in folder.iterdir()})
     assert all(output == outputs[0] for output in outputs)
-    assert sorted(outputs[0]) == sorted([*cifar10.FILES, "provenance.json"])
+    assert sorted(outputs[0]) == sorted([*data.files, "provenance.json"])
+    assert json.loads(outputs[0]["provenance.json"])["identity"] == download.IDENTITY[dataset]
     assert not list((workspace / "data").glob(".*"))
 
 
-def test_synthetic_data_says_what_it_is(workspace):
-    shutil.rmtree(workspace / "data/cifar10")
+@pytest.mark.parametrize(
+    ("form", "dataset", "title"),
+    [("workspace", "synthetic", "CIFAR-10:"), ("workspace100", "synthetic_cifar100", "CIFAR-100:")],
+)
+def test_synthetic_data_says_what_it_is(request, form, dataset, title):
+    here = request.getfixturevalue(form)
+    generated = {path.name: path.read_bytes() for path in (here / "data/cifar10").glob("*.bin")}
+    shutil.rmtree(here / "data/cifar10")
     result = run("download")
     assert result.returncode == 0, result.stderr
-    provenance = json.loads((workspace / "data/cifar10/provenance.json").read_text())
-    assert provenance["dataset"] == "synthetic"
-    assert "not CIFAR-10" in provenance["identity"]
-    assert sorted(path.name for path in (workspace / "data/cifar10").iterdir()) == sorted(
-        [*cifar10.FILES, "provenance.json"]
-    )
+    provenance = json.loads((here / "data/cifar10/provenance.json").read_text())
+    assert provenance["dataset"] == dataset
+    assert f"not {title}" in provenance["identity"]
+    written = {path.name: path.read_bytes() for path in (here / "data/cifar10").iterdir()}
+    assert sorted(written) == sorted([*generated, "provenance.json"])
+    assert all(written[name] == content for name, content in generated.items())
+
+
+def test_what_generated_data_is_said_to_be_never_changes():
+    """It is in DVC's hash of the data, as is that of the official CIFAR-10, which is below."""
+    assert download.IDENTITY["synthetic"] == "generated images, not CIFAR-10: results on them mean nothing"
 
 
 PUBLISHED = {  # md5 of the files in the official archive, as others list them
@@ -127,7 +173,7 @@ PUBLISHED = {  # md5 of the files in the official archive, as others list them
 def test_who_has_the_official_data_finds_the_committed_results_up_to_date(tmp_path):
     """DVC's hash of data/cifar10 in dvc.lock, from the files' published md5 and the bytes of provenance.json."""
     provenance = {"dataset": "cifar10", "identity": download.IDENTITY["cifar10"]}
-    stage.write_json(tmp_path / "provenance.json", provenance | {"content_sha256": download.OFFICIAL_SHA256})
+    stage.write_json(tmp_path / "provenance.json", provenance | {"content_sha256": download.SOURCES["cifar10"].sha256})
     files = PUBLISHED | {"provenance.json": hashlib.md5((tmp_path / "provenance.json").read_bytes()).hexdigest()}
     listed = [{"md5": md5, "relpath": name} for name, md5 in sorted(files.items())]
     lock = YAML(typ="safe", pure=True).load(ROOT / "dvc.lock")

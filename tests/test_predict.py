@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, refused, run
+from conftest import ROOT, change_params, refused, run
 from PIL import Image
 
 from pipeline import predict
+from pipeline.data import cifar
 from pipeline.pretrained import classifier
+from pipeline.settings.datasets import DATASETS
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +33,19 @@ def test_five_classes_of_each_image_are_shown_likeliest_first(tmp_path, ending):
     shares = [float(line.split()[-2]) for line in lines[2:7]]
     assert shares == sorted(shares, reverse=True)
     assert sum(shares) <= 100.01
+
+
+def test_one_of_a_hundred_classes_is_named_by_its_name(workspace100, generated100):
+    change_params(workspace100, epochs=1)
+    assert run("train", "resnet8", 0).returncode == 0
+    pixels = cifar.read(generated100 / "test.bin", DATASETS["synthetic_cifar100"])[0][0]
+    Image.fromarray(pixels).save("a.png")
+    result = run("predict", "a.png")
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[0] == "resnet8-0, trained on synthetic_cifar100"
+    assert len(lines) == 7
+    assert {line.split()[0] for line in lines[2:]} < set(DATASETS["synthetic_cifar100"].classes)
 
 
 def test_they_are_those_of_the_committed_network(tmp_path):

@@ -16,6 +16,7 @@ from pipeline.stage import StageError
 
 ATTEMPTS = 3
 TIMEOUT = 60  # seconds without a byte
+SCHEMES = ("https", "http")
 
 
 def located(variable: str, default: str) -> str:
@@ -46,22 +47,27 @@ def replaced(target: Path) -> Iterator[Path]:
 def collect(
     source: str, forms: Sequence[Sequence[str]], folder: Path, variable: str, inside: Sequence[str] = ()
 ) -> Sequence[str]:
-    """Fill `folder` with the files of one of `forms` from a URL (https, http, ftp, file), an archive or a folder.
+    """Fill `folder` with the files of one of `forms` from a URL (https, http, file), an archive or a folder.
 
-    The form, a list of file names, is the one of which the source has most. A folder may also hold the archive or the
-    folder with them, by one of the names `inside`. Raises StageError if they cannot be had, and names the environment
-    `variable` that says where they are.
+    The form, a list of file names, is the one of which the source lacks fewest. A folder may also hold a folder or
+    archive with them, by one of the names `inside`; what is complete is taken first. Raises StageError if they cannot
+    be had, and names the environment `variable` that says where they are.
     """
     source = source.removeprefix("file://")
     path = Path(source).expanduser()
-    if "://" in source:
+    scheme, separator, _ = source.partition("://")
+    if separator:
+        if scheme.lower() not in SCHEMES:
+            allowed = ", ".join(f"{name}://" for name in (*SCHEMES, "file"))
+            raise StageError(f"{variable} {source} cannot be fetched; allowed: {allowed} or a path")
         path = folder.parent / "archive"
         download(source, path, variable)
     elif path.is_dir():
-        held = [path / name for name in inside if (path / name).exists()]
-        form = fullest(forms, {name for form in forms for name in form if (path / name).exists()})
-        if held and not (path / form[0]).exists():
-            return collect(str(held[0]), forms, folder, variable)
+        places = [path, *(path / name for name in inside if (path / name).exists())]
+        place = min(places, key=lambda one: lacking(one, forms))
+        if place != path:
+            return collect(str(place), forms, folder, variable)
+        form = fullest(forms, held(path, forms))
         for name in form:
             _copy(path / name, folder / name, form)
         return form
@@ -70,9 +76,22 @@ def collect(
     return extract(path, forms, folder, source)
 
 
+def held(folder: Path, forms: Sequence[Sequence[str]]) -> set[str]:
+    """Which files of any of the forms are in `folder`."""
+    return {name for form in forms for name in form if (folder / name).is_file()}
+
+
+def lacking(place: Path, forms: Sequence[Sequence[str]]) -> int:
+    """How many files the fullest form lacks in a folder; none in an archive, which shows when it is read."""
+    if place.is_file():
+        return 0
+    names = held(place, forms)
+    return len({*fullest(forms, names)} - names)
+
+
 def fullest(forms: Sequence[Sequence[str]], names: Set[str]) -> Sequence[str]:
-    """The form of which most files are among `names`; the first, if equally many of several are."""
-    return max(forms, key=lambda form: len(names & {*form}))
+    """The form of which fewest files are not among `names`; the first, if equally many of several are not."""
+    return min(forms, key=lambda form: len({*form} - names))
 
 
 def download(url: str, path: Path, variable: str) -> None:

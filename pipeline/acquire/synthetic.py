@@ -1,4 +1,4 @@
-"""Small learnable data sets in the formats of CIFAR-10 and Flowers-17 as they lie here, for smoke runs and tests.
+"""Small learnable data sets in the formats of CIFAR and Flowers-17 as they lie here, for smoke runs and tests.
 
 Each class has a coarse pattern of its own; an image is its class's pattern, moved a little, under noise. It says
 nothing about real ones. Same seed, same bytes.
@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.data import cifar10, flowers17
-from pipeline.data.cifar10 import SIDE
+from pipeline.data import cifar, flowers17
+from pipeline.data.cifar import SIDE
 from pipeline.settings.datasets import DATASETS, DataSet
 from pipeline.stage import write
+
+COARSE = 5  # classes that share a coarse label
 
 
 def patterns(rng: np.random.Generator, classes: int, side: int = SIDE) -> np.ndarray:
@@ -30,13 +32,17 @@ def generate(rng: np.random.Generator, prototypes: np.ndarray, count: int) -> tu
     return noisy.clip(0, 255).astype(np.uint8), labels
 
 
-def write_set(folder: Path, sizes: DataSet = DATASETS["synthetic"], seed: int = 0) -> None:
-    """Write the six files of a generated data set of `sizes` to `folder`."""
+def write_set(folder: Path, data: DataSet = DATASETS["synthetic"], seed: int = 0) -> None:
+    """Write the files of a generated data set to `folder`, in the form and of the size of `data`.
+
+    A coarse label is a fifth of the fine one, rounded down. The makers' own groups are others.
+    """
     rng = np.random.default_rng(seed)
-    prototypes = patterns(rng, len(cifar10.CLASSES))
-    for name in cifar10.FILES:
-        images, labels = generate(rng, prototypes, cifar10.records_per_file(name, sizes))
-        write(folder / name, cifar10.pack(images, labels))
+    prototypes = patterns(rng, len(data.classes))
+    for name in data.files:
+        images, labels = generate(rng, prototypes, cifar.records_per_file(name, data))
+        coarse = [labels // COARSE] * (data.label_bytes - 1)
+        write(folder / name, cifar.pack(images, *coarse, labels))
 
 
 def write_flowers(folder: Path, side: int, seed: int = 0) -> None:

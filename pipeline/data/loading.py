@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.data import cifar10, flowers17
+from pipeline.data import cifar, flowers17
 from pipeline.settings.datasets import DATASETS
 from pipeline.stage import StageError
 
@@ -48,12 +48,12 @@ def load(folder: Path, dataset: str, seed: int) -> tuple[Images, Images]:
 
     Raises StageError if a file is not as it must be.
     """
-    sizes = DATASETS[dataset]
-    if sizes.split_by_seed:
+    data = DATASETS[dataset]
+    if data.split_by_seed:
         images, labels = flowers17.read(folder)
         every = Images(torch.from_numpy(images), torch.from_numpy(labels))
         return tuple(every[torch.from_numpy(part)] for part in flowers17.split(labels, seed))
-    files = [cifar10.read(folder / name, cifar10.records_per_file(name, sizes)) for name in cifar10.FILES]
+    files = [cifar.read(folder / name, data) for name in data.files]
     *train, test = (Images(torch.from_numpy(images), torch.from_numpy(labels)) for images, labels in files)
     return Images(torch.cat([part.images for part in train]), torch.cat([part.labels for part in train])), test
 

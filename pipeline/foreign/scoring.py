@@ -85,7 +85,7 @@ def main(args: argparse.Namespace) -> None:
     sizes = DATASETS[settings.dataset]
     if sizes.split_by_seed:
         raise StageError(
-            f"dataset is {settings.dataset}, which every seed splits anew; allowed with --weights: cifar10"
+            f"dataset is {settings.dataset}, which every seed splits anew; allowed with --weights: cifar10 and cifar100"
         )
     check_statistics(args.mean, args.std)
     arch = described(args.arch, args.shortcut, settings)
@@ -101,7 +101,8 @@ def main(args: argparse.Namespace) -> None:
         "test images": f"{len(found.labels):,} of {settings.dataset}",
     }
     rows |= scores(found.logits, found.labels, sizes.classes)
-    print("\n".join(f"{name:<19}{value}" for name, value in rows.items()))
+    width = 2 + max(map(len, rows))
+    print("\n".join(f"{name:<{width}}{value}" for name, value in rows.items()))
 
 
 def score(
@@ -135,7 +136,8 @@ def check_statistics(mean: list[float] | None, std: list[float] | None) -> None:
 def described(name: str, shortcut: str | None, settings: Params) -> Arch:
     """The network `name`, under arch or else of the paper, with `shortcut` in place of its own if that is given.
 
-    Raises StageError if there is no such network, or the two contradict each other.
+    One of the paper has as many classes as the data set. Raises StageError if there is no such network, or the two
+    contradict each other.
     """
     given = settings.model_dump(exclude_unset=True)
     known = given["arch"]
@@ -148,7 +150,8 @@ def described(name: str, shortcut: str | None, settings: Params) -> Arch:
         raise StageError(f"--shortcut is none with --arch {name}; allowed: identity and projection")
     if name not in known and name.startswith("resnet") and shortcut is None:
         raise StageError(f"--arch {name} is not in params.yaml and takes --shortcut; allowed: identity and projection")
-    entry = known[name] if name in known else {"depth": int(paper[2]), "shortcut": "none"}
+    classes = len(DATASETS[settings.dataset].classes)
+    entry = known[name] if name in known else {"depth": int(paper[2]), "shortcut": "none", "classes": classes}
     if shortcut:
         entry = entry | {"shortcut": shortcut}
     return params.parse(given | {"variants": [name], "arch": {name: entry}}).network(name)

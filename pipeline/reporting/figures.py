@@ -15,8 +15,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.analysis import measures
-
 
 class Look(NamedTuple):
     """How a variant is drawn."""
@@ -119,61 +117,4 @@ def gap(curves: pd.DataFrame, arch: pd.DataFrame) -> Figure:
     axis.set(xlabel="epoch", ylabel="training − test accuracy (points)")
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.legend(frameon=False)
-    return figure
-
-
-def confusion(counts: pd.DataFrame) -> Figure:
-    """Confusion matrices side by side: shares in percent of each actual class, summed over seeds.
-
-    Of two networks there is a third panel, the second's shares less the first's.
-    """
-    variants = counts["variant"].unique()
-    panels = {variant: share(counts[counts["variant"] == variant]) for variant in variants}
-    if len(variants) == 2:
-        panels[f"{variants[1]} − {variants[0]}"] = panels[variants[1]] - panels[variants[0]]
-    side = 1.6 + 0.3 * counts["actual"].nunique()
-    names = 0.07 * counts["actual"].str.len().max()  # inches
-    size = ((side + names - 0.7) * len(panels), side - 0.2)
-    figure, axes = plt.subplots(1, len(panels), figsize=size, layout="constrained", squeeze=False)
-    for axis, (title, matrix) in zip(axes[0], panels.items(), strict=True):
-        shown = {"annot": True, "fmt": ".0f", "annot_kws": {"size": 7}, "square": True, "linewidths": 0.3}
-        if title in variants:
-            colours = {"vmin": 0, "vmax": 100, "cmap": "Blues"}
-        else:
-            largest = max(1.0, np.abs(matrix.to_numpy()).max())
-            colours = {"vmin": -largest, "vmax": largest, "cmap": "RdBu"}
-            shown |= {"fmt": "", "annot": matrix.round().astype(int).map(lambda x: f"{x:+d}" if x else "0")}
-        sns.heatmap(matrix, ax=axis, cbar=False, **colours, **shown)
-        axis.set(title=title, xlabel="predicted", ylabel="actual")
-        plt.setp(axis.get_xticklabels(), rotation=45, ha="right", rotation_mode="anchor")
-        axis.tick_params(axis="y", rotation=0)
-    return figure
-
-
-def share(counts: pd.DataFrame) -> pd.DataFrame:
-    """Rows actual, columns predicted, in percent of the actual class; classes in the data's own order."""
-    order = list(dict.fromkeys(counts["actual"]))
-    matrix = counts.pivot_table(index="actual", columns="predicted", values="count", aggfunc="sum")
-    matrix = matrix.loc[order, order]
-    return 100 * matrix.div(matrix.sum(axis=1), axis=0)
-
-
-def class_error(counts: pd.DataFrame, arch: pd.DataFrame) -> Figure:
-    """Error on each class, a panel a depth, a bar a variant; mean over seeds."""
-    errors = measures.class_errors(counts).merge(arch, on="variant")
-    depths, every = sorted(errors["depth"].unique()), looks(arch)
-    figure, axes = plt.subplots(len(depths), 1, figsize=(9, 2.7 * len(depths)), layout="constrained", squeeze=False)
-    for axis, depth in zip(axes[:, 0], depths, strict=True):
-        rows = errors[errors["depth"] == depth]
-        look = {variant: every[variant] for variant in rows["variant"].unique()}
-        colours = {variant: one.colour for variant, one in look.items()}
-        sns.barplot(rows, x="actual", y="error", hue="variant", palette=colours, saturation=1, ax=axis, errorbar=None)
-        for bars, one in zip(axis.containers, look.values(), strict=True):
-            for bar in bars:
-                bar.set(hatch=one.hatch, edgecolor="white", linewidth=0.5)
-        axis.set(xlabel="", ylabel="test error (%)", ylim=(0, 100 if rows["error"].max() > 60 else None))
-        if rows["actual"].nunique() > 10:
-            plt.setp(axis.get_xticklabels(), rotation=45, ha="right", rotation_mode="anchor")
-        shown = {"frameon": False, "ncols": len(colours), "loc": "lower left", "bbox_to_anchor": (0, 1)}
-        axis.legend([bars[0] for bars in axis.containers], list(colours), **shown)
     return figure

@@ -11,11 +11,14 @@ from matplotlib.figure import Figure
 
 from pipeline import stage
 from pipeline.analysis import tables
-from pipeline.reporting import figures
+from pipeline.analysis.measures import class_errors
+from pipeline.reporting import class_figures, figures
 from pipeline.reporting.page import show_figure, show_table
 from pipeline.reporting.study import Study
-from pipeline.settings.datasets import DATASETS, GENERATED
+from pipeline.settings.datasets import DATASETS, GENERATED, MANY
 from pipeline.settings.schedule import milestones
+
+EXTREMES = 5  # hardest and easiest classes that are named
 
 
 def joined(parts: Iterable[HTML]) -> HTML:
@@ -118,27 +121,59 @@ def dynamics(s: Study) -> HTML:
 
 
 def confusion(s: Study) -> HTML:
-    """Confusion matrices side by side."""
+    """Confusion matrices side by side; of many classes the pairs confused most often."""
+    summed = f"n = {s.n} a network, counts summed. File: <code>reports/confusion.csv</code>."
+    if many(s):
+        return by_group(
+            s, class_figures.confused, "confused",
+            f"The {class_figures.PAIRS} pairs of classes that {{names}} confuse most often, a marker a network.",
+            "{names}: the percentage of the actual class (left of the arrow) that was given the other label, of the "
+            f"{class_figures.PAIRS} pairs in which it is highest on the mean over the networks. {summed}",
+            s.confusion,
+        )  # fmt: skip
     return by_group(
-        s, lambda rows, arch: figures.confusion(rows), "confusion",
+        s, lambda rows, arch: class_figures.confusion(rows), "confusion",
         "Confusion matrices of {names}, side by side; of two also their difference.",
         "{names}: the percentage of each actual class (row) that was given each label (column). With two networks the "
         "last panel is the second minus the first, in points. The second is better if its diagonal is above 0 and the "
-        f"rest below. n = {s.n} a network, counts summed. File: <code>reports/confusion.csv</code>.",
+        f"rest below. {summed}",
         s.confusion,
     )  # fmt: skip
 
 
 def class_error(s: Study) -> HTML:
-    """Error on each class."""
+    """Error on each class; of many the errors in order, and the classes at either end."""
     panels = ", one panel a depth" if len(set(s.arch["depth"])) > 1 else ""
     classes = s.confusion["actual"].nunique()
+    file = f"mean over n = {s.n}. File: <code>reports/confusion.csv</code>."
+    if many(s):
+        return show_figure(
+            class_figures.sorted_errors(s.confusion, s.arch), "class_error",
+            f"Test error on each of the {classes} classes in rising order{panels}, one curve a network.",
+            f"Test error by class, each network's in its own order, {file} {extremes(s)}",
+            s.figures,
+        )  # fmt: skip
     return show_figure(
-        figures.class_error(s.confusion, s.arch), "class_error",
+        class_figures.class_error(s.confusion, s.arch), "class_error",
         f"Test error on each of the {classes} classes{panels}, one bar a network.",
-        f"Test error by class, mean over n = {s.n}. File: <code>reports/confusion.csv</code>.",
+        f"Test error by class, {file}",
         s.figures,
     )  # fmt: skip
+
+
+def many(s: Study) -> bool:
+    """Whether there are too many classes for a matrix or bars."""
+    return s.confusion["actual"].nunique() >= MANY
+
+
+def extremes(s: Study) -> str:
+    """The classes with the highest and the lowest error, on the mean over the networks, in words."""
+    means = class_errors(s.confusion).groupby("actual", sort=False)["error"].mean().sort_values(kind="stable")
+    low, high = (
+        ", ".join(f"{html.escape(name)} ({error:.1f} %)" for name, error in part.items())
+        for part in (means[:EXTREMES], means[: -EXTREMES - 1 : -1])
+    )
+    return f"On the mean over the networks the hardest classes are {high}, and the easiest {low}."
 
 
 def rate(s: Study) -> str:

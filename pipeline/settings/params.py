@@ -23,8 +23,8 @@ Seed = Annotated[int, Field(ge=0, lt=2**32, description="whole numbers from 0 to
 class Params(Model):
     """All of params.yaml. `train_error` and the like are in percent wherever they appear; lr is SGD's step size."""
 
-    dataset: Literal["cifar10", "synthetic", "flowers17", "synthetic_flowers17"] = Field(
-        description=", ".join(DATASETS)
+    dataset: Literal["cifar10", "cifar100", "flowers17", "synthetic", "synthetic_cifar100", "synthetic_flowers17"] = (
+        Field(description=", ".join(DATASETS))
     )
     image_size: int = Field(ge=32, le=500, description="a whole number of pixels from 32 to 500")
     train_size: int = Field(ge=1, description="a whole number from 1 up")

@@ -28,11 +28,11 @@ from pipeline.networks.network import build
 from pipeline.networks.weights import save_weights, without_classifier
 from pipeline.settings import params
 from pipeline.settings.architecture import Arch
+from pipeline.settings.datasets import DATASETS
 from pipeline.stage import StageError
 
 SHORT = {"epochs": 2, "seeds": [0]}
-CIFAR10 = {"dataset": "synthetic", "train_size": 1100}
-FLOWERS17 = {"dataset": "synthetic_flowers17", "train_size": 1000}
+SIZES = {"synthetic": 1100, "synthetic_cifar100": 1100, "synthetic_flowers17": 1000}  # images to train on
 
 
 def main() -> None:
@@ -58,11 +58,11 @@ def grids(code: Path) -> list[Path]:
 def compare(path: Path, before: Path, folder: Path, base: str) -> list[str]:
     """Train the variants of the params.yaml at `path` with the code of both; those that come out otherwise."""
     here, there = read(stage.TOP / path), read(before / path)
-    data = folder / "generated"
-    if here["dataset"].endswith("flowers17"):
+    data, generated = folder / "generated", stand_in(here["dataset"])
+    if DATASETS[generated].split_by_seed:
         synthetic.write_flowers(data, here["image_size"])
     else:
-        synthetic.write_set(data)
+        synthetic.write_set(data, DATASETS[generated])
     changed = []
     for variant in here["variants"]:
         name = variant if path.parent == Path() else f"{path.parent.name}/{variant}"
@@ -79,6 +79,11 @@ def compare(path: Path, before: Path, folder: Path, base: str) -> list[str]:
         print(f"{name}: {reason or 'the same bits'}", flush=True)
         changed += [name] * bool(reason)
     return changed
+
+
+def stand_in(dataset: str) -> str:
+    """The generated data set of the same form."""
+    return next(name for name in SIZES if DATASETS[name].files == DATASETS[dataset].files)
 
 
 def unpack(base: str, folder: Path) -> None:
@@ -113,7 +118,8 @@ def train(code: Path, content: dict[str, Any], variant: str, data: Path, start: 
     if start.exists():
         (folder / stage.STARTS / variant).symlink_to(start)
     fitted = {"val_size": min(content["val_size"], 50), "warmup_epochs": min(content["warmup_epochs"], 1)}
-    small = FLOWERS17 if content["dataset"].endswith("flowers17") else CIFAR10
+    generated = stand_in(content["dataset"])
+    small = {"dataset": generated, "train_size": SIZES[generated]}
     YAML().dump(content | SHORT | small | fitted, folder / "params.yaml")
     command = [sys.executable, "-m", "pipeline.train", variant, "0"]
     environment = os.environ | {"PYTHONPATH": str(code), "DVC_ROOT": str(folder)}

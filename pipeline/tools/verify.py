@@ -41,6 +41,7 @@ from dvc.repo import Repo
 from dvc.stage import PipelineStage
 
 from pipeline import stage
+from pipeline.compute.confusion import class_error, confusion, confusion_table
 from pipeline.pretrained import recorded
 from pipeline.settings import params
 from pipeline.settings.datasets import DATASETS
@@ -223,23 +224,20 @@ def compare_runs(committed: Path, again: Path, classes: Sequence[str]) -> tuple[
 
 
 def recount(
-    table: pd.DataFrame, confusion: pd.DataFrame, metrics: dict[str, Any], classes: Sequence[str]
+    table: pd.DataFrame, committed: pd.DataFrame, metrics: dict[str, Any], classes: Sequence[str]
 ) -> Iterator[str]:
-    """Where confusion.csv and metrics.json are not what the predictions in `table` come to."""
-    counts = np.bincount(table["actual"] * len(classes) + table["predicted"], minlength=len(classes) ** 2)
-    pairs = [(actual, predicted) for actual in classes for predicted in classes]
-    named = [*confusion[["actual", "predicted"]].itertuples(index=False, name=None)]
-    if counts.tolist() != confusion["count"].tolist() or named != pairs:
+    """Where confusion.csv, here `committed`, and metrics.json are not what the predictions in `table` come to."""
+    counts = confusion(table["actual"].to_numpy(), table["predicted"].to_numpy(), len(classes))
+    if confusion_table(counts, classes).to_csv() != committed.to_csv():
         yield "confusion.csv does not count what predictions.csv has"
-    counts = counts.reshape(len(classes), -1)
-    errors = {name: 100 * (1 - counts[i, i] / counts[i].sum()) for i, name in enumerate(classes)}
+    errors = dict(zip(classes, class_error(counts), strict=True))
     own = {"test_error": 100 * (table["actual"] != table["predicted"]).mean(), "test_images": len(table)}
-    for key, committed, value in (
+    for key, said, value in (
         *((key, metrics[key], value) for key, value in own.items()),
         *((f"class_error of {name}", metrics["class_error"][name], error) for name, error in errors.items()),
     ):
-        if committed != round(value, 6):
-            yield f"{key} is {committed} in metrics.json, and {value:.6g} by predictions.csv"
+        if said != round(value, 6):
+            yield f"{key} is {said} in metrics.json, and {value:.6g} by predictions.csv"
 
 
 def compare_tables(out: Output, again: Path) -> Iterator[str]:

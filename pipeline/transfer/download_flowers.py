@@ -17,7 +17,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pipeline import stage
 from pipeline.acquire import fetching, synthetic
-from pipeline.data import cifar10, flowers17
+from pipeline.data import cifar, flowers17
 from pipeline.settings import params
 from pipeline.settings.datasets import DATASETS, FLOWERS17_FILES
 from pipeline.stage import StageError
@@ -42,13 +42,13 @@ def main() -> None:
             originals = folder.parent / "originals"
             originals.mkdir()
             fetching.collect(fetching.located("FLOWERS17_SOURCE", URL), (NAMES,), originals, "FLOWERS17_SOURCE")
-            sha256 = cifar10.content_sha256(originals, NAMES)
+            sha256 = cifar.content_sha256(originals, NAMES)
             identity = COPIES.get(sha256, "an archive of the makers' layout; they publish no checksum to compare with")
             images = np.stack([shrink(originals / name, settings.image_size) for name in NAMES])
             flowers17.write_images(folder, images, np.arange(flowers17.IMAGES) // flowers17.PER_CLASS)
         else:
             synthetic.write_flowers(folder, settings.image_size)
-            sha256 = cifar10.content_sha256(folder, FLOWERS17_FILES)
+            sha256 = cifar.content_sha256(folder, FLOWERS17_FILES)
             identity = "generated images, not Flowers-17: results on them mean nothing"
         flowers17.read(folder)
         stage.write_json(

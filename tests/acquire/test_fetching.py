@@ -1,6 +1,7 @@
 """Sources: files come whole out of a URL, an archive or a folder, or not at all."""
 
 import http.server
+import shutil
 import tarfile
 import threading
 from pathlib import Path
@@ -69,6 +70,40 @@ def test_a_folder_may_hold_the_archive_or_the_folder(files, archive, target, tmp
     for inside in (["nowhere", files.name], [archive.name], [files.name, archive.name]):
         assert fetching.collect("~", (NAMES,), target, "SOURCE", inside) == NAMES
         assert same(target, files)
+
+
+def test_what_is_complete_is_taken_before_what_is_not(files, archive, target, tmp_path):
+    """A partly unpacked folder beside the archive, or beside a whole one; else it is said what the fullest lacks."""
+    part = tmp_path / "part"
+    part.mkdir()
+    (part / "one.bin").write_bytes(b"partly")
+    (tmp_path / "two.bin").mkdir()  # a folder of a file's name
+    for inside in ([part.name, archive.name], [part.name, files.name]):
+        assert fetching.collect(str(tmp_path), (NAMES,), target, "SOURCE", inside) == NAMES
+        assert same(target, files)
+    with pytest.raises(StageError, match=r"part/two\.bin is missing"):
+        fetching.collect(str(tmp_path), (NAMES,), target, "SOURCE", [part.name])
+
+
+def test_a_whole_form_is_taken_before_another_that_is_not(files, target, tmp_path):
+    mixed = tmp_path / "mixed"
+    mixed.mkdir()
+    for name in ("a.txt", "b.txt"):
+        (mixed / name).touch()
+    forms = ((*NAMES, "three.bin"), ("a.txt", "b.txt"))
+    assert fetching.collect(str(mixed), forms, target, "SOURCE") == forms[1]
+    for name in NAMES:
+        shutil.copy(files / name, mixed)
+    assert fetching.collect(str(mixed), forms, target, "SOURCE") == forms[1]  # though two of the first are there
+
+
+def test_other_addresses_are_refused(target):
+    for source in ("ftp://127.0.0.1/a.tgz", "s3://a/b.tgz"):
+        with pytest.raises(
+            StageError,
+            match=rf"^SOURCE {source} cannot be fetched; allowed: https://, http://, file:// or a path$",
+        ):
+            collect(source, target)
 
 
 @pytest.mark.parametrize("fault", ["error 503", "half the file"])

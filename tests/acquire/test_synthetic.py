@@ -1,30 +1,42 @@
 """Generated data: the right format, the same bytes each time, and something to learn."""
 
 import numpy as np
+import pytest
 
 from pipeline.acquire import synthetic
-from pipeline.data import cifar10, flowers17
+from pipeline.data import cifar, flowers17
 from pipeline.settings.datasets import DATASETS
 
-
-def test_the_same_bytes_each_time(tmp_path, generated):
-    synthetic.write_set(tmp_path)
-    assert cifar10.content_sha256(tmp_path) == cifar10.content_sha256(generated)
+FOLDERS = {"synthetic": "generated", "synthetic_cifar100": "generated100"}  # fixtures
 
 
-def test_sizes_and_classes_are_as_declared(generated):
-    sizes = DATASETS["synthetic"]
-    for name in cifar10.FILES:
-        _, labels = cifar10.read(generated / name, cifar10.records_per_file(name, sizes))
-        assert set(np.bincount(labels)) == {len(labels) // 10}
+@pytest.mark.parametrize("dataset", FOLDERS)
+def test_the_same_bytes_each_time(request, tmp_path, dataset):
+    folder, files = request.getfixturevalue(FOLDERS[dataset]), DATASETS[dataset].files
+    synthetic.write_set(tmp_path, DATASETS[dataset])
+    assert cifar.content_sha256(tmp_path, files) == cifar.content_sha256(folder, files)
 
 
-def test_classes_can_be_told_apart_by_their_mean_image(generated):
-    sizes = DATASETS["synthetic"]
-    images, labels = cifar10.read(generated / cifar10.TRAIN_FILES[0], sizes.train // 5)
-    means = np.stack([images[labels == c].mean(0) for c in range(10)])
-    test, actual = cifar10.read(generated / cifar10.TEST_FILE, sizes.test)
-    distances = ((test[:, None] - means[None]) ** 2.0).sum((2, 3, 4))
+@pytest.mark.parametrize("dataset", FOLDERS)
+def test_sizes_and_classes_are_as_declared(request, dataset):
+    folder, data = request.getfixturevalue(FOLDERS[dataset]), DATASETS[dataset]
+    for name in data.files:
+        _, labels = cifar.read(folder / name, data)
+        assert set(np.bincount(labels)) == {len(labels) // len(data.classes)}
+
+
+def test_five_fine_labels_share_a_coarse_one(generated100):
+    labels = np.fromfile(generated100 / "test.bin", np.uint8).reshape(-1, 3074)[:, :2]
+    assert {tuple(pair) for pair in labels.tolist()} == {(fine // 5, fine) for fine in range(100)}
+
+
+@pytest.mark.parametrize("dataset", FOLDERS)
+def test_classes_can_be_told_apart_by_their_mean_image(request, dataset):
+    folder, data = request.getfixturevalue(FOLDERS[dataset]), DATASETS[dataset]
+    images, labels = cifar.read(folder / data.files[0], data)
+    means = np.stack([images[labels == c].mean(0) for c in range(len(data.classes))]).reshape(len(data.classes), -1)
+    test, actual = cifar.read(folder / data.files[-1], data)
+    distances = (means**2).sum(1) - 2 * test.reshape(len(test), -1).astype(float) @ means.T
     assert (distances.argmin(1) == actual).mean() > 0.9
 
 

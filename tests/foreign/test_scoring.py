@@ -18,8 +18,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from pipeline import evaluate
-from pipeline.data import cifar10
 from pipeline.foreign import scoring
+from pipeline.settings.datasets import DATASETS
 from pipeline.stage import StageError
 
 MEAN, STD = [0.4914, 0.4822, 0.4465], [0.2023, 0.1994, 0.201]
@@ -57,7 +57,7 @@ class Block(nn.Module):
 class Reference(nn.Module):
     """The usual CIFAR network of 6n+2 layers, written without ours; `classifier` is what its last layer is called."""
 
-    def __init__(self, depth: int, shortcut: str, classifier: str) -> None:
+    def __init__(self, depth: int, shortcut: str, classifier: str, classes: int) -> None:
         super().__init__()
         self.classifier = classifier
         self.conv1 = nn.Conv2d(3, 16, kernel_size=3, stride=1, padding=1, bias=False)
@@ -66,7 +66,7 @@ class Reference(nn.Module):
         for i, (inputs, outputs) in enumerate([(16, 16), (16, 32), (32, 64)], 1):
             blocks = [Block(inputs, outputs, shortcut), *(Block(outputs, outputs, shortcut) for _ in range(rest))]
             self.add_module(f"layer{i}", nn.Sequential(*blocks))
-        self.add_module(classifier, nn.Linear(64, 10))
+        self.add_module(classifier, nn.Linear(64, classes))
 
     def forward(self, x: Tensor) -> Tensor:
         out = F.relu(self.bn1(self.conv1(x)))
@@ -77,7 +77,11 @@ class Reference(nn.Module):
 
 def read_test_set(mean: list[float], std: list[float]) -> tuple[Tensor, Tensor]:
     """Test images of the current folder as their bytes say, normalised, float32 (N, 3, 32, 32), and labels (N,)."""
-    raw = torch.from_numpy(np.fromfile("data/cifar10/test_batch.bin", np.uint8).reshape(-1, 3073))
+    hundred = Path("data/cifar10/test.bin")
+    if hundred.exists():
+        raw = torch.from_numpy(np.fromfile(hundred, np.uint8).reshape(-1, 3074))[:, 1:]
+    else:
+        raw = torch.from_numpy(np.fromfile("data/cifar10/test_batch.bin", np.uint8).reshape(-1, 3073))
     images = raw[:, 1:].reshape(-1, 3, 32, 32).double() / 255
     images = (images - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
     return images.float(), raw[:, 0].long()
@@ -85,11 +89,16 @@ def read_test_set(mean: list[float], std: list[float]) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def reference(
-    depth: int, shortcut: str, classifier: str = "linear", mean: list[float] = MEAN, std: list[float] = STD
+    depth: int,
+    shortcut: str,
+    classifier: str = "linear",
+    mean: list[float] = MEAN,
+    std: list[float] = STD,
+    classes: int = 10,
 ) -> Reference:
     """Random weights and batch-norm statistics, and a classifier that prefers no class on inputs with mean and std."""
     torch.manual_seed(depth)
-    network = Reference(depth, shortcut, classifier).eval()
+    network = Reference(depth, shortcut, classifier, classes).eval()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.1)
@@ -120,16 +129,18 @@ def printed(output: str) -> dict[str, str]:
     return dict(re.split(r"  +", line, maxsplit=1) for line in output.splitlines())
 
 
-def check(rows: dict[str, str], network: nn.Module, mean: list[float], std: list[float]) -> None:
+def check(
+    rows: dict[str, str], network: nn.Module, mean: list[float], std: list[float], dataset: str = "synthetic"
+) -> None:
     """`rows` say of the network what a plain loop does."""
     labels, missed, loss = judged_plainly(network, mean, std)
     spread = 100 * missed.std() / np.sqrt(len(missed))
     assert rows["test error"] == f"{100 * missed.mean():.2f} % (binomial standard error {spread:.2f})"
     assert float(rows["test loss"]) == pytest.approx(loss, abs=1e-3)
-    for index, name in enumerate(cifar10.CLASSES):
+    for index, name in enumerate(DATASETS[dataset].classes):
         assert rows[f"error, {name}"] == f"{100 * missed[labels == index].mean():.2f} %"
     assert rows["parameters"] == f"{sum(weight.numel() for weight in network.parameters()):,}"
-    assert rows["test images"] == "1,000 of synthetic"
+    assert rows["test images"] == f"1,000 of {dataset}"
 
 
 def numbers(words: list[str]) -> list[float]:
@@ -184,6 +195,16 @@ def test_every_kind_gives_what_a_network_written_without_ours_gives(score, name,
     tensors = {key: value for key, value in network.state_dict().items() if "num_batches" not in key}  # as older files
     save_file(tensors, "file.safetensors")
     check(score("--weights=file.safetensors", "--arch", name, *options, *GIVEN), network, MEAN, STD)
+
+
+@pytest.mark.parametrize(("name", "options"), [("resnet8", IDENTITY), ("resnet20", IDENTITY), ("plain14", ())])
+def test_a_hundred_classes_are_scored_also_of_networks_that_params_yaml_lacks(workspace100, score, name, options):
+    shortcut = "plain" if name.startswith("plain") else "identity"
+    network = reference(int(name.lstrip("plainrest")), shortcut, classes=100)
+    torch.save(network.state_dict(), "file.pth")
+    rows = score("--weights=file.pth", "--arch", name, *options, *GIVEN)
+    check(rows, network, MEAN, STD, "synthetic_cifar100")
+    assert sum(row.startswith("error, ") for row in rows) == 100
 
 
 def test_inputs_are_normalised_by_the_training_images_unless_told(score):
@@ -268,8 +289,13 @@ def test_images_of_another_number_of_classes_and_those_split_by_seed_are_refused
     with pytest.raises(StageError, match=r"hundred\.classes is 100; allowed: 10, the classes of synthetic"):
         score("--weights", "file.pth", "--arch", "hundred")
     change_params(workspace, variants=["flowers"], dataset="synthetic_flowers17")
-    with pytest.raises(StageError, match="dataset is synthetic_flowers17, which every seed splits anew; allowed with"):
+    with pytest.raises(
+        StageError, match="flowers17, which every seed splits anew; allowed with --weights: cifar10 and cifar"
+    ):
         score("--weights", "file.pth", "--arch", "flowers")
+    change_params(workspace, variants=["hundred"], dataset="synthetic_cifar100")
+    with pytest.raises(StageError, match=r"resnet8\.classes is 10; allowed: 100, the classes of synthetic_cifar100"):
+        score("--weights", "file.pth", "--arch", "resnet8")
 
 
 def test_a_name_is_that_of_params_yaml_or_else_the_papers(settings):

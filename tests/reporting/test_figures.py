@@ -16,33 +16,6 @@ def _close():
     plt.close("all")
 
 
-@pytest.fixture
-def counts() -> pd.DataFrame:
-    rows = []
-    for variant, seed, right in (("plain20", 0, 60), ("plain20", 1, 80), ("resnet20", 0, 90), ("resnet20", 1, 90)):
-        for actual in ("cat", "dog"):
-            other = "dog" if actual == "cat" else "cat"
-            rows += [(variant, seed, actual, actual, right), (variant, seed, actual, other, 100 - right)]
-    return pd.DataFrame(rows, columns=["variant", "seed", "actual", "predicted", "count"])
-
-
-def test_the_confusion_matrix_shows_percentages_over_seeds(counts):
-    matrix = figures.share(counts[counts["variant"] == "plain20"])
-    assert matrix.loc["cat", "cat"] == 70
-    assert (matrix.sum(axis=1) == 100).all()
-    axes = figures.confusion(counts).axes
-    assert [axis.get_title() for axis in axes] == ["plain20", "resnet20", "resnet20 − plain20"]
-    assert [text.get_text() for text in axes[1].texts] == ["90", "10", "10", "90"]
-    assert [text.get_text() for text in axes[2].texts] == ["+20", "-20", "-20", "+20"]
-    assert len(figures.confusion(counts[counts["variant"] == "plain20"]).axes) == 1
-
-
-def test_class_error_bars_are_means_over_seeds(counts):
-    (axis,) = figures.class_error(counts, ARCH).axes
-    heights = [[bar.get_height() for bar in bars] for bars in axis.containers]
-    assert heights == [[30, 30], [10, 10]]
-
-
 def test_curves_are_means_and_the_band_spans_the_seeds():
     curves = pd.DataFrame(
         [("plain20", s, e, 50.0 - e, 60.0 - e + s, 2.0, 2.5) for s in (0, 2) for e in (1, 2, 3)],

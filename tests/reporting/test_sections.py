@@ -1,5 +1,6 @@
 """What a report says about itself: what a reader must know first, and parameters in words."""
 
+import dataclasses
 import re
 
 import pandas as pd
@@ -9,6 +10,7 @@ from conftest import SESSION
 from pipeline import stage
 from pipeline.reporting import sections
 from pipeline.reporting.study import Study
+from pipeline.settings.datasets import MANY
 
 
 @pytest.fixture
@@ -68,6 +70,35 @@ def test_what_was_run_follows_the_parameters(study):
     ):
         assert words in text
     assert "<code>dvc repro x</code>" in text
+
+
+def counted(classes: int) -> pd.DataFrame:
+    """Counts in which class i of `classes` is wrong i times of 100."""
+    rows = []
+    for i in range(classes):
+        rows += [(f"class{i}", f"class{i}", 100 - i), (f"class{i}", f"class{(i + 1) % classes}", i)]
+    counts = pd.DataFrame(rows, columns=["actual", "predicted", "count"])
+    return counts[counts["count"] > 0].assign(variant="plain8", seed=0)
+
+
+@pytest.mark.parametrize(("classes", "confusion"), [(MANY - 1, "confusion"), (MANY, "confused"), (100, "confused")])
+def test_many_classes_are_shown_otherwise_and_the_words_fit(study, tmp_path, classes, confusion):
+    s = dataclasses.replace(study(), confusion=counted(classes), figures=str(tmp_path))
+    pairs, errors = sections.confusion(s).data, sections.class_error(s).data
+    assert {path.stem for path in tmp_path.glob("*.png")} == {confusion, "class_error"}
+    assert ("Confusion matrices of plain8" in pairs) == (classes < MANY)
+    assert ("The 20 pairs of classes that plain8 confuse" in pairs) == (classes >= MANY)
+    assert f"Test error on each of the {classes} classes" in errors
+    for words in (
+        "in rising order, one curve a network",
+        "hardest classes are",
+        "and the easiest class0 (0.0 %), class1",
+    ):
+        assert (words in errors) == (classes >= MANY)
+    if classes == 100:
+        assert "hardest classes are class99 (99.0 %), class98 (98.0 %), class97" in errors
+    for text in (pairs, errors):
+        assert "{" not in re.sub(r'src="[^"]*"', "", text)
 
 
 def test_an_edited_commit_is_shown_as_such():

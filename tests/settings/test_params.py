@@ -36,7 +36,7 @@ def test_the_committed_parameters_are_those_of_study_a():
         ({"momentum": 1.0}, "momentum is 1.0; allowed: a number from 0 to below 1"),
         ({"nesterov": 1}, "nesterov is 1; allowed: true or false"),
         ({"nesterov": True, "momentum": 0.0}, "nesterov is true; allowed: only with momentum above 0"),
-        ({"dataset": "mnist"}, "dataset is 'mnist'; allowed: cifar10, synthetic, flowers17"),
+        ({"dataset": "mnist"}, "dataset is 'mnist'; allowed: cifar10, cifar100, flowers17, synthetic"),
         ({"precision": "fp16"}, "precision is 'fp16'; allowed: auto, bf16 or fp32"),
         ({"device": "tpu"}, "device is 'tpu'; allowed: auto, cpu, cuda or cuda:0"),
         ({"threads": -1}, "threads is -1; allowed: a whole number from 1 up, or 0"),
@@ -79,6 +79,7 @@ def test_the_committed_parameters_are_those_of_study_a():
             {"variants": ["a"], "arch": {"a": {"depth": 8, "classes": 17}}},
             "arch.a.classes is 17; allowed: 10, the classes",
         ),
+        ({"dataset": "cifar100"}, "arch.plain8.classes is 10; allowed: 100, the classes of cifar100"),
         ({"image_size": 64}, "image_size is 64; allowed: 32, the size of synthetic"),
         ({"image_size": 8}, "image_size is 8; allowed: a whole number of pixels from 32 to 500"),
         (
