@@ -5,6 +5,9 @@ import re
 import pytest
 from conftest import clone, commit, sh
 
+from pipeline.settings.datasets import DATASETS, GENERATED
+from pipeline.tools import same_bits
+
 pytestmark = pytest.mark.slow
 
 
@@ -32,3 +35,11 @@ def test_an_edit_that_changes_results_is_seen_and_one_that_does_not_passes(tmp_p
     output = sh(folder, "python -m pipeline.tools.same_bits main", code=1)
     assert "error: training plain8 with the code in" in output
     assert "error: BASE is nowhere, and git says: " in sh(folder, "python -m pipeline.tools.same_bits nowhere", code=1)
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_every_data_set_has_a_generated_one_of_its_form_that_is_large_enough(dataset):
+    name = same_bits.stand_in(dataset)
+    assert name in GENERATED
+    assert DATASETS[name][2:] == DATASETS[dataset][2:]
+    assert same_bits.SIZES[name] <= DATASETS[name].train

@@ -5,12 +5,15 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import quiet, sh
 
 from pipeline import stage
+from pipeline.compute import confusion
 from pipeline.pretrained import recorded
+from pipeline.settings.datasets import DATASETS
 from pipeline.tools import verify
 
 pytestmark = pytest.mark.slow
@@ -153,6 +156,24 @@ def test_what_was_changed_is_named(fresh, tmp_path, monkeypatch, capsys, change)
     for sentence in sentences:
         assert sentence in output
     assert "error: not confirmed: " in output
+
+
+def test_counts_of_a_hundred_classes_are_compared_pair_by_pair():
+    classes = DATASETS["cifar100"].classes
+    actual = np.repeat(np.arange(100), 10)
+    table = pd.DataFrame({"actual": actual, "predicted": np.where(actual % 7 == 0, actual // 2, actual)})
+    counts = confusion.confusion(table["actual"].to_numpy(), table["predicted"].to_numpy(), 100)
+    committed = confusion.confusion_table(counts, classes)
+    error = 100 * (table["actual"] != table["predicted"]).mean()
+    metrics = {"test_error": round(error, 6), "test_images": 1000}
+    metrics["class_error"] = dict(zip(classes, confusion.class_error(counts).round(6).tolist(), strict=True))
+    assert list(verify.recount(table, committed, metrics, classes)) == []
+    said = ["confusion.csv does not count what predictions.csv has"]
+    for changed in (committed[1:], committed.assign(predicted=committed["predicted"].to_numpy()[::-1])):
+        assert list(verify.recount(table, changed, metrics, classes)) == said
+    metrics["class_error"]["worm"] = 1.0
+    (fault,) = verify.recount(table, committed, metrics, classes)
+    assert fault == "class_error of worm is 1.0 in metrics.json, and 0 by predictions.csv"
 
 
 def test_damaged_weights_in_git_are_not_taken(with_weights, tmp_path, monkeypatch, capsys):
