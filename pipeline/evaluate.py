@@ -4,9 +4,9 @@
 
 Writes reports/runs/resnet20-0/{metrics.json, confusion.csv, predictions.csv, history.csv}, the files of a run that
 git keeps: loss and error, error per class, how sure the network is and how rightly, counts of actual against predicted
-class, the actual and the predicted class of each test image in the order of the file, and the training history, copied
-from beside the weights. Always in fp32, so that weights score the same on any machine up to rounding; the history has
-what training saw, in its own precision.
+class (of 20 classes or more without pairs never confused), the actual and the predicted class of each test image in the
+order of the file, as numbers from 0 up, and the training history, copied from beside the weights. Always in fp32, so
+that weights score the same on any machine up to rounding; the history has what training saw, in its own precision.
 
     python -m pipeline.evaluate --weights resnet20.th --arch resnet20 --shortcut identity
 
@@ -23,7 +23,8 @@ import torch
 from torch import Tensor
 
 from pipeline import stage
-from pipeline.compute import confusion, device, inference
+from pipeline.compute import device, inference
+from pipeline.compute.confusion import class_error, confusion, confusion_table
 from pipeline.compute.inference import Inputs
 from pipeline.data import loading
 from pipeline.foreign import scoring
@@ -57,7 +58,7 @@ def evaluate(run: Run) -> None:
     correct = chosen == test.labels
     actual, predicted = test.labels.cpu().numpy(), logits.argmax(1).cpu().numpy()
     classes = DATASETS[settings.dataset].classes
-    counts = confusion.confusion(actual, predicted, len(classes))
+    counts = confusion(actual, predicted, len(classes))
     history = pd.read_csv(history_file(run.name))
     metrics = {
         "test_error": round(error, 6),
@@ -67,11 +68,11 @@ def evaluate(run: Run) -> None:
         "test_images": len(test),
         "confidence": number(100 * confidence.mean().item()),
         "calibration_error": number(calibration_error(confidence, correct)),
-        "class_error": dict(zip(classes, confusion.class_error(counts).round(6).tolist(), strict=True)),
+        "class_error": dict(zip(classes, class_error(counts).round(6).tolist(), strict=True)),
         "data": provenance(run.data / "provenance.json"),
     }
     folder = stage.RUNS / run.name
-    stage.write(folder / "confusion.csv", confusion.confusion_table(counts, classes).to_csv(index=False))
+    stage.write(folder / "confusion.csv", confusion_table(counts, classes).to_csv(index=False))
     stage.write(
         folder / "predictions.csv", pd.DataFrame({"actual": actual, "predicted": predicted}).to_csv(index=False)
     )

@@ -85,7 +85,10 @@ class Claim(Model):
 
 
 class Declared(Model):
-    """A claims file. `protocol` are the values of params.yaml that claims about trained networks are about."""
+    """A claims file. `protocol` are the values of params.yaml that claims about trained networks are about.
+
+    Its `dataset` holds for all claims.
+    """
 
     spread: Annotated[float, Field(gt=0)] | None = Field(description="over seeds, of one network, in points of error")
     protocol: dict[str, Any]

@@ -56,7 +56,7 @@ def row(claim: Claim, declared: Declared, grid: Grid, sizes: dict[str, int]) -> 
         return content | {"n": 0, "verdict": "not run", "reason": missing}
     if claim.measure == "parameters":
         found = counted(claim, sizes)
-        verdict = decide(claim, found, "")
+        verdict = other_images(declared, grid.settings) or decide(claim, found, "")
     else:
         spread = np.nan if declared.spread is None else declared.spread
         found = estimate(grid, claim.measure, claim.of, claim.over, claim.epoch, claim.since, spread)
@@ -114,7 +114,7 @@ def unjudged(claim: Claim, declared: Declared, grid: Grid) -> tuple[str, str] | 
     if grid.settings.dataset in GENERATED:
         return "not judged", "the images were generated"
     if MEASURES[claim.measure].kind != "trained":
-        return None
+        return other_images(declared, grid.settings)
     for key, value in declared.protocol.items():
         ours = getattr(grid.settings, key)
         if ours != value:
@@ -123,6 +123,14 @@ def unjudged(claim: Claim, declared: Declared, grid: Grid) -> tuple[str, str] | 
     if diverged.all() and claim.diverged == "confirms":
         return few("reproduced", len(diverged)), "every run diverged, which confirms it"
     return ("not judged", "a run diverged") if diverged.any() else None
+
+
+def other_images(declared: Declared, settings: Params) -> tuple[str, str] | None:
+    """Verdict and reason where networks, trained or not, are for other images and classes than the claims are about."""
+    about = declared.protocol.get("dataset", settings.dataset)
+    if DATASETS[about].title == DATASETS[settings.dataset].title:
+        return None
+    return "another protocol", f"dataset is {settings.dataset}, and the claim is about {about}"
 
 
 def shown(value: Any) -> str:

@@ -162,6 +162,18 @@ def test_another_protocol_is_not_what_the_claim_is_about(judged, settings):
     assert row["verdict"] == "reproduced"
 
 
+def test_other_images_are_not_what_any_claim_is_about(settings):
+    """Nor are counts, of a network with more classes; generated images of the same form change no count."""
+    arch = {"resnet8": {"depth": 8, "classes": 100}}
+    hundred = settings(dataset="cifar100", variants=["resnet8"], arch=arch)
+    both = declared(claim(), claim(id="b", measure="parameters", published=1.5, tolerance=0.05), dataset="cifar10")
+    rows = verdicts.judge(both, grid_of(hundred, {"resnet8": [10.0]}), {"resnet8": 1_500_000})
+    said = ("another protocol", "dataset is cifar100, and the claim is about cifar10")
+    assert [*rows[["verdict", "reason"]].itertuples(index=False, name=None)] == [said, said]
+    rows = verdicts.judge(both, grid_of(settings(), {"resnet8": [10.0]}), {"resnet8": 1_500_000})
+    assert rows["verdict"].tolist() == ["not judged", "reproduced"]
+
+
 def test_a_tolerance_may_have_one_end(judged):
     one = claim(published=None, tolerance=[60.0, float("inf")], measure="test_error")
     assert judged({"resnet8": [70.0, 71.0, 70.5]}, one)["verdict"] == "reproduced"
