@@ -36,7 +36,9 @@ FEW = {1: "one run", 2: "two runs"}
 
 def judge(declared: Declared, grid: Grid, sizes: dict[str, int]) -> pd.DataFrame:
     """A row a claim, with COLUMNS, NaN where there is nothing; `sizes` are parameters by network."""
-    return pd.DataFrame([row(claim, declared, grid, sizes) for claim in declared.claims], columns=COLUMNS)
+    table = pd.DataFrame([row(claim, declared, grid, sizes) for claim in declared.claims], columns=COLUMNS)
+    numbers = ["published", "difference", "accepted_from", "accepted_to"]
+    return table.astype(dict.fromkeys(numbers, float))  # also where no claim has any
 
 
 def row(claim: Claim, declared: Declared, grid: Grid, sizes: dict[str, int]) -> dict[str, Any]:

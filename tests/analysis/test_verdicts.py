@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from conftest import grid_of
 
-from pipeline.analysis import verdicts
+from pipeline.analysis import tables, verdicts
 from pipeline.analysis.claims import Claim, Declared
 
 CLAIM = {"id": "a", "statement": "s", "source": "t", "measure": "test_accuracy", "of": {"resnet8": 1}}
@@ -277,3 +277,9 @@ def test_a_condition_is_said_with_every_verdict_on_trained_networks_and_no_other
     rows = verdicts.judge(both, grid, {"resnet8": 1_500_000}).set_index("id")
     assert rows.loc["a", "reason"] == "the interval lies outside 89 to 91; under our protocol"
     assert "protocol" not in rows.loc["b", "reason"]
+
+
+def test_claims_of_which_none_has_a_published_value_can_be_shown(settings):
+    grid = grid_of(settings(dataset="cifar10", train_size=50_000), {"resnet8": [10.0]})
+    rows = verdicts.judge(declared(claim(published=None, tolerance=None)), grid, {})
+    assert tables.claims_table(rows)["published"].tolist() == ["–"]

@@ -26,4 +26,5 @@ def test_the_answer_is_that_of_the_claims(tmp_path, verdict):
     ):
         assert words in shown, words
     assert ("most likely none" in shown) == (verdict == "reproduced")
-    assert ("of the 3 claims that were declared beforehand 2 hold" in shown) == (verdict != "reproduced")
+    assert ("Of the 3 claims that were declared beforehand 2 hold" in shown) == (verdict != "reproduced")
+    assert ("That is no overfitting. But here they do not bring it down" in shown) == (verdict != "reproduced")
