@@ -111,10 +111,10 @@ def dynamics(s: Study) -> HTML:
     """Error and loss by epoch."""
     band = "; a band spans the seeds" if s.n > 1 else ""
     images = next(iter(s.runs.values()))["test_images"]
+    seen = "on augmented images, as" if s.settings.crop_padding or s.settings.horizontal_flip else "as"
     return by_group(
         s, figures.dynamics, "dynamics", "Error and loss by epoch of {names}: training dashed, test solid.",
-        "{names}: training error is the running mean on augmented images, as in He et al.'s Figure 6; test error is "
-        "on the "
+        f"{{names}}: training error is the running mean {seen} in He et al.'s Figure 6; test error is on the "
         f"{images:,} test images after each epoch. n = {s.n}{band}. File: <code>reports/curves.csv</code>.",
         s.curves,
     )  # fmt: skip
