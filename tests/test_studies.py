@@ -17,7 +17,6 @@ pytestmark = pytest.mark.slow
 
 DATA = {
     "batchnorm": ("synthetic_flowers17", 170),
-    "cifar100": ("synthetic_cifar100", 200),
     "pretraining": ("synthetic", 200),
     "resnet18": ("synthetic", 200),
     "transfer": ("synthetic_flowers17", 170),
