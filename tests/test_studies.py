@@ -21,6 +21,7 @@ DATA = {
     "resnet18": ("synthetic", 200),
     "transfer": ("synthetic_flowers17", 170),
 }
+REPORTED = ("batchnorm", "resnet18", "transfer")
 SEEDS = {"transfer": 2}  # of the others one
 
 
@@ -56,7 +57,7 @@ def studied(reproduced_once: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     shrink(folder)
     for study in DATA:
         shutil.rmtree(folder / f"studies/{study}/reports", ignore_errors=True)
-    for study in ("resnet18", "transfer"):
+    for study in REPORTED:
         run_dvc(folder, f"repro studies/{study}/dvc.yaml")
     assert "Data and pipelines are up to date" in sh(folder, f"{MAKE} study NAME=resnet18")
     commit(folder, "Results")
@@ -64,7 +65,7 @@ def studied(reproduced_once: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def test_each_study_makes_its_results_and_then_has_nothing_to_do(studied):
-    for study in ("resnet18", "transfer"):
+    for study in REPORTED:
         output = sh(studied, f"dvc repro studies/{study}/dvc.yaml")
         assert "Data and pipelines are up to date" in output
         made = {path.name for path in (studied / f"studies/{study}/reports").iterdir()}
@@ -95,7 +96,7 @@ def test_the_report_is_rebuilt_from_git_alone_to_the_same_bytes(studied, tmp_pat
 
 
 def test_claims_have_the_verdicts_that_they_should(studied):
-    for study in ("resnet18", "transfer"):
+    for study in REPORTED:
         claims = pd.read_csv(studied / f"studies/{study}/reports/claims.csv").set_index("id")
         counts = json.loads((studied / f"studies/{study}/reports/metrics.json").read_text())["claims"]
         assert sum(sum(kind.values()) for kind in counts.values()) == len(claims)
@@ -117,7 +118,7 @@ def test_a_network_starts_from_our_own_weights_and_no_other(studied):
     assert first["train_loss"].nunique() == 2
 
 
-@pytest.mark.parametrize("study", ["resnet18", "transfer"])
+@pytest.mark.parametrize("study", REPORTED)
 def test_the_report_opens_offline_and_its_numbers_are_those_of_the_files(studied, page, study):  # noqa: F811
     reports = studied / f"studies/{study}/reports"
     visit(page, reports / "report.html")
