@@ -131,7 +131,8 @@ class Arch(Model):
     @property
     def papers(self) -> bool:
         """Whether this is one of the paper's networks for CIFAR-10, which depth and shortcut describe."""
-        return self == Arch(depth=self.depth, shortcut=self.shortcut) if self.depth is not None else False
+        plain = self.depth is not None and self.block == "basic"
+        return plain and self == Arch(depth=self.depth, shortcut=self.shortcut)
 
     def entering(self, channels: int) -> int:
         """The channels that a transition between dense stages leaves of `channels`."""

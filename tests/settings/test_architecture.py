@@ -46,3 +46,5 @@ def test_the_papers_networks_are_those_of_depth_and_shortcut():
     assert not Arch(depth=20, width_factor=2).papers
     assert not Arch(depth=20, order="pre").papers
     assert not Arch(blocks=[3, 3, 3]).papers
+    assert not Arch(depth=40, block="dense").papers  # no depth of theirs, 6n+2
+    assert not Arch(depth=29, block="bottleneck").papers
