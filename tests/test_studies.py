@@ -17,11 +17,13 @@ pytestmark = pytest.mark.slow
 
 DATA = {
     "batchnorm": ("synthetic_flowers17", 170),
+    "cifar100": ("synthetic_cifar100", 200),
+    "networks": ("synthetic", 200),
     "pretraining": ("synthetic", 200),
     "resnet18": ("synthetic", 200),
     "transfer": ("synthetic_flowers17", 170),
 }
-REPORTED = ("batchnorm", "resnet18", "transfer")
+REPORTED = ("batchnorm", "cifar100", "resnet18", "transfer")
 SEEDS = {"transfer": 2}  # of the others one
 
 
@@ -57,7 +59,7 @@ def studied(reproduced_once: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     shrink(folder)
     for study in DATA:
         shutil.rmtree(folder / f"studies/{study}/reports", ignore_errors=True)
-    for study in REPORTED:
+    for study in ("networks", *REPORTED):
         run_dvc(folder, f"repro studies/{study}/dvc.yaml")
     assert "Data and pipelines are up to date" in sh(folder, f"{MAKE} study NAME=resnet18")
     commit(folder, "Results")

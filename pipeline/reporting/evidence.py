@@ -151,20 +151,25 @@ def gains(s: Study) -> HTML:
 
 
 def convergence(s: Study) -> HTML:
-    """Epochs to fixed errors: a figure, the epochs, and ratios of plain to residual."""
-    names = ", ".join(s.results["variant"])
-    figure = show_figure(
-        evidence_figures.convergence(s.results, s.arch), "convergence",
-        f"Epochs until the test error is at or below fixed values, of {names}.",
+    """Epochs to fixed errors: a figure if any was reached, the epochs, and ratios of plain to residual."""
+    said = (
         "First epoch whose test error is at or below a fixed value, before the learning rate first drops; mean over "
-        f"n = {s.n}. "
-        "A point is missing if not every run gets there. Lower is faster. File: "
-        "<code>reports/results.csv</code>.",
-        s.figures,
-    )  # fmt: skip
+        f"n = {s.n}"
+    )
+    figure = HTML("")
+    if s.results.filter(like="epochs_to_").notna().any(axis=None):
+        names = ", ".join(s.results["variant"])
+        figure = show_figure(
+            evidence_figures.convergence(s.results, s.arch), "convergence",
+            f"Epochs until the test error is at or below fixed values, of {names}.",
+            f"{said}. A point is missing if not every run gets there. Lower is faster. File: "
+            "<code>reports/results.csv</code>.",
+            s.figures,
+        )  # fmt: skip
+        said = "The same in numbers"
     epochs = show_table(
         tables.convergence_table(s.results),
-        "The same in numbers; a dash means that not every run got there. The best epoch, as tested in the precision of "
+        f"{said}; a dash means that not every run got there. The best epoch, as tested in the precision of "
         "training, is for comparison only: to report it would be to select on the test set. File: "
         "<code>reports/results.csv</code>.",
     )

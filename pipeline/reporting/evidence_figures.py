@@ -7,9 +7,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from pipeline.reporting.figures import FAMILIES, LOOKS, OTHERS, PUBLISHED, band
+from pipeline.reporting.figures import FAMILIES, LOOKS, OTHERS, PUBLISHED, WHOLE, band
 
 ORDER = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#E69F00", "v"))
 DASHES = ("-", "--", ":", "-.")
@@ -50,7 +49,7 @@ def by_family(curves: pd.DataFrame, arch: pd.DataFrame) -> Figure:
                 shown["markevery"] = max(1, len(mean) // 10)
                 axis.plot(mean.index, mean, dash, color=colour, label=f"{row.variant}, {part}", **shown)
         axis.set(title=name, xlabel="epoch", ylim=(0, None))
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.xaxis.set_major_locator(WHOLE())
         axis.legend(frameon=False)
     axes[0, 0].set_ylabel("error (%)")
     return figure
@@ -85,7 +84,7 @@ def convergence(runs: pd.DataFrame, arch: pd.DataFrame) -> Figure:
         axis.plot(list(columns), epochs.to_numpy(float), line.dash, **style)
     axis.set(xlabel="test error reached (%)", ylabel="epochs", ylim=(0, None), xticks=sorted(columns))
     axis.invert_xaxis()
-    axis.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.yaxis.set_major_locator(WHOLE())
     axis.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     return figure
 

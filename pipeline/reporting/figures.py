@@ -4,6 +4,7 @@ Plain networks are orange and residual ones blue (Okabe-Ito, which the colour-bl
 and hatching distinguish them as well, so that a print in grey can be read.
 """
 
+from functools import partial
 from itertools import cycle
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+
+WHOLE = partial(MaxNLocator, integer=True, min_n_ticks=1)  # of an axis of epochs; one tick if there is one epoch
 
 
 class Look(NamedTuple):
@@ -90,7 +93,7 @@ def dynamics(curves: pd.DataFrame, arch: pd.DataFrame) -> Figure:
                 shown = {"markevery": max(1, len(mean) // 10), "marker": marker, "markersize": 4, "linewidth": 1.5}
                 axis.plot(mean.index, mean, dash, color=colour, label=f"{variant}, {part}", **shown)
         axis.set(xlabel="epoch", ylabel=label, ylim=(0, None))
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.xaxis.set_major_locator(WHOLE())
     axes[0].set_ylim(0, 100)
     axes[0].legend(frameon=False)
     figure.get_layout_engine().set(wspace=0.08)
@@ -115,6 +118,6 @@ def gap(curves: pd.DataFrame, arch: pd.DataFrame) -> Figure:
         axis.plot(mean.index, mean, color=colour, label=variant, **shown)
     axis.axhline(0, color="0.4", linewidth=0.8)
     axis.set(xlabel="epoch", ylabel="training − test accuracy (points)")
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.xaxis.set_major_locator(WHOLE())
     axis.legend(frameon=False)
     return figure

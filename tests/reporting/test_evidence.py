@@ -1,7 +1,9 @@
 """What the report says of its claims: of the committed study, and of one run alone."""
 
+import dataclasses
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
@@ -45,6 +47,13 @@ def test_every_figure_says_what_to_see_its_n_and_its_file(s, tmp_path):
     assert {path.stem for path in tmp_path.glob("*.png")} == {
         "gains", "by_family", "convergence", "gradients", "responses",
     }  # fmt: skip
+
+
+def test_convergence_is_not_drawn_if_no_fixed_error_was_reached(s):
+    results = s.results.assign(**dict.fromkeys(s.results.filter(like="epochs_to_"), np.nan))
+    shown = evidence.convergence(dataclasses.replace(s, results=results)).data
+    assert "<figure" not in shown
+    assert "First epoch whose test error is" in shown
 
 
 def test_a_grid_without_pairs_has_no_gains(s, monkeypatch):

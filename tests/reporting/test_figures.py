@@ -30,6 +30,15 @@ def test_curves_are_means_and_the_band_spans_the_seeds():
     assert (band.min(), band.max()) == (57, 61)
 
 
+def test_one_epoch_has_one_tick():
+    curves = pd.DataFrame(
+        [("plain20", 0, 1, 50.0, 60.0)], columns=["variant", "seed", "epoch", "train_error", "test_error"]
+    )
+    (axis,) = figures.gap(curves, ARCH).axes
+    low, high = axis.get_xlim()
+    assert [tick for tick in axis.get_xticks() if low <= tick <= high] == [1]
+
+
 def test_test_errors_are_drawn_at_their_depth_with_published_ones_beside():
     results = ARCH.assign(
         test_error=[10.0, 9.0], test_error_sd=[0.5, np.nan], test_error_se=[0.3, 0.3], paper=[9.69, 8.75], study_a=9.0

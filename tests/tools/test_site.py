@@ -11,7 +11,10 @@ def test_all_reports_are_there_and_every_link_leads_somewhere(tmp_path, monkeypa
     result = run("tools.site", tmp_path / "site")
     assert result.returncode == 0, result.stderr
     site = tmp_path / "site"
-    for page in (Path("reports/report.html"), *(path.relative_to(ROOT) for path in ROOT.glob("studies/*/reports/*.html"))):
+    for page in (
+        Path("reports/report.html"),
+        *(path.relative_to(ROOT) for path in ROOT.glob("studies/*/reports/*.html")),
+    ):
         assert (site / page).read_bytes() == (ROOT / page).read_bytes()
         assert f'href="{page}"' in (site / "index.html").read_text()
     for page in (site / "index.html", site / "weights/README.html"):
