@@ -137,8 +137,7 @@ def test_the_report_stands_alone_in_a_browser(reproduced, page):
     names = {figure.stem for figure in (reproduced / "reports/figures").iterdir()}
     assert {name for name, drawn, alt in images if drawn and alt > 20} == names
     assert names == {
-        "test_error", "gains", "by_family", "dynamics_8", "convergence", "gradients", "responses", "confusion_8",
-        "class_error",
+        "test_error", "gains", "by_family", "dynamics_8", "gradients", "responses", "confusion_8", "class_error",
     }  # fmt: skip
     assert page.locator("h1").count() == 1
     assert "generated" in page.locator(".note").first.inner_text()
