@@ -18,12 +18,11 @@ from typing import NamedTuple
 
 from pipeline import stage
 from pipeline.acquire import cifar_batches, fetching, synthetic
-from pipeline.data import cifar
+from pipeline.data import cifar, loading
+from pipeline.data.loading import PROVENANCE
 from pipeline.settings import params
 from pipeline.settings.datasets import DATASETS, GENERATED
 from pipeline.stage import StageError
-
-PROVENANCE = "provenance.json"
 
 
 class Source(NamedTuple):
@@ -90,8 +89,13 @@ def arguments() -> argparse.Namespace:
 
 def check_replaceable(target: Path) -> None:
     """Raise StageError if `target` holds what this stage has not written, and would delete."""
-    if target.is_file() or (target.is_dir() and any(target.iterdir()) and not (target / PROVENANCE).exists()):
-        raise StageError(f"--data {target} holds other things; allowed: a new or empty folder, or an earlier download")
+    if not target.exists():
+        return
+    names = {path.name for path in target.iterdir()} if target.is_dir() else {target.name}
+    written = loading.provenance(target)["dataset"] if PROVENANCE in names else ""
+    own = {*DATASETS[written].files, PROVENANCE} if written in IDENTITY else set()
+    if names - own:
+        raise StageError(f"{target} holds other things; allowed: a new or empty folder, or an earlier download")
 
 
 def fetch(dataset: str, place: str, folder: Path) -> None:

@@ -14,7 +14,6 @@ Writes nothing and prints error, loss and error per class of weights that others
 in fp32 too. Names and shapes are the usual ResNet ones, or the file is refused, with a list.
 """
 
-import json
 import math
 from pathlib import Path
 
@@ -50,7 +49,8 @@ def evaluate(run: Run) -> None:
     network = Network(settings.network(run.variant))
     mean, std = load_weights(network, stage.MODELS / run.name / WEIGHTS)
     network = network.to(compute.device, memory_format=torch.channels_last)
-    test = loading.load(run.data, settings.dataset, run.seed)[1].to(compute.device)
+    _, test = loading.load(run.data, settings.dataset, run.seed, settings.image_size)
+    test = test.to(compute.device)
     logits = inference.predict(network, test.images, Inputs.of(mean, std, compute.device), compute)
     loss, error = inference.score(logits, test.labels)
 
@@ -69,7 +69,7 @@ def evaluate(run: Run) -> None:
         "confidence": number(100 * confidence.mean().item()),
         "calibration_error": number(calibration_error(confidence, correct)),
         "class_error": dict(zip(classes, class_error(counts).round(6).tolist(), strict=True)),
-        "data": provenance(run.data / "provenance.json"),
+        "data": loading.provenance(run.data),
     }
     folder = stage.RUNS / run.name
     stage.write(folder / "confusion.csv", confusion_table(counts, classes).to_csv(index=False))
@@ -92,14 +92,6 @@ def history_file(name: str) -> Path:
     if not path.exists():
         raise StageError(f"{path} is missing: run `dvc repro` to train {name}")
     return path
-
-
-def provenance(path: Path) -> dict[str, str]:
-    """What download found out about the data. Raises StageError if the file is missing or damaged."""
-    try:
-        return json.loads(path.read_text())
-    except (FileNotFoundError, ValueError):
-        raise StageError(f"{path} is missing or damaged: run `dvc repro --force` on the stage download") from None
 
 
 def calibration_error(confidence: Tensor, correct: Tensor, bins: int = 15) -> float:

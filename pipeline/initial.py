@@ -33,7 +33,7 @@ def main() -> None:
     settings = params.load()
     arch = settings.network(args.variant)
     compute = device.prepare(settings, "fp32")
-    train, _ = loading.load(args.data, settings.dataset, 0)
+    train, _ = loading.load(args.data, settings.dataset, 0, settings.image_size)
     train, _ = loading.split(train, settings.train_size, settings.val_size)
     inputs = Inputs.of(*loading.statistics(train.images), compute.device)
     few = Images(train.images[: probe.IMAGES], train.labels[: probe.IMAGES]).to(compute.device)

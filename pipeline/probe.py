@@ -49,7 +49,7 @@ def main() -> None:
     settings = params.load()
     compute = device.prepare(settings, "fp32")
     arch = settings.network(run.variant)
-    train, _ = loading.load(run.data, settings.dataset, run.seed)
+    train, _ = loading.load(run.data, settings.dataset, run.seed, settings.image_size)
     train, _ = loading.split(train, settings.train_size, settings.val_size)
     train = train.to(compute.device)
     trained = Network(arch)

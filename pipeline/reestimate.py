@@ -33,9 +33,11 @@ def main() -> None:
     settings = params.load()
     arch = settings.network(run.variant)
     if arch.frozen:
-        raise StageError(f"arch.{run.variant}.frozen is true; allowed: false: its statistics are those it began with")
+        raise StageError(
+            f"arch.{run.variant}.frozen is true; allowed: false, since frozen statistics are those of the start"
+        )
     compute = device.prepare(settings, "fp32")
-    train, test = loading.load(run.data, settings.dataset, run.seed)
+    train, test = loading.load(run.data, settings.dataset, run.seed, settings.image_size)
     train, _ = loading.split(train, settings.train_size, settings.val_size)
     train, test = train.to(compute.device), test.to(compute.device)
     network = Network(arch)

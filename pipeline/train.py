@@ -41,7 +41,7 @@ def main() -> None:
             raise StageError(
                 f"processes is {settings.processes} in params.yaml; allowed: what was started, {world.size}"
             )
-        train, test = loading.load(run.data, settings.dataset, run.seed)
+        train, test = loading.load(run.data, settings.dataset, run.seed, settings.image_size)
         train, val = loading.split(train, settings.train_size, settings.val_size)
         norm_layer = world.norm_layer(settings.sync_batchnorm, compute.device)
         network = build(arch, run.seed, norm_layer).to(compute.device)

@@ -122,7 +122,7 @@ def facts(settings: Callable[..., Params]) -> Callable[..., Facts]:
         results = pd.DataFrame({"variant": s.variants, "test_error_se": 0.5, "runs": len(s.seeds)})
         for key, first in {"depth": 8, "parameters": 1_000_000, "test_error": 10.0, "test_error_sd": 0.25}.items():
             results[key] = [first * (1 + i) for i in range(len(results))]
-        results["shortcut"] = [s.arch[variant].shortcut for variant in s.variants]
+        results["shortcut"] = [s.arch[variant].connection for variant in s.variants]
         count = tested // len(classes)
         counts = pd.DataFrame(
             [(*name, actual, actual, count) for name in names for actual in classes],

@@ -87,13 +87,13 @@ def test_one_changed_byte_is_refused(dataset, known, tmp_path, target):
 
 def test_what_is_refused_leaves_the_data_as_it_was(workspace):
     change_params(workspace, dataset="cifar10")
-    (workspace / "data/cifar10/mark").touch()
+    before = (workspace / "data/cifar10").stat().st_ino
     for source, words in (
         ("/nowhere", "is not there"),
         (str(workspace / "data/cifar10"), "does not hold the official CIFAR-10"),
     ):
         assert words in refused(run("download", CIFAR10_SOURCE=source))
-    assert (workspace / "data/cifar10/mark").exists()
+    assert (workspace / "data/cifar10").stat().st_ino == before
     assert not list((workspace / "data").glob(".*"))
 
 
@@ -103,8 +103,18 @@ def test_a_folder_of_other_things_is_not_replaced(workspace, generated):
     assert run("download", "--data", "mine").returncode == 0  # what it wrote itself
     (workspace / "mine/provenance.json").unlink()
     for folder in ("mine", "data", ".", "params.yaml"):
-        assert f"--data {folder} holds other things; allowed: a new or" in refused(run("download", "--data", folder))
+        assert f"error: {folder} holds other things; allowed: a new or" in refused(run("download", "--data", folder))
     assert same("synthetic", workspace / "mine", generated)
+
+
+@pytest.mark.parametrize("found", ["mine.txt", "images.safetensors"])
+def test_a_data_set_with_other_things_or_of_another_stage_is_not_replaced(workspace, found):
+    folder = workspace / "data/cifar10"
+    (folder / found).touch()
+    if found == "images.safetensors":
+        (folder / "provenance.json").write_text(json.dumps({"dataset": "synthetic_flowers17"}))
+    assert "error: data/cifar10 holds other things; allowed: a new or" in refused(run("download"))
+    assert (folder / found).exists() and (folder / "test_batch.bin").exists()
 
 
 def test_an_address_that_cannot_be_reached_is_named(workspace):

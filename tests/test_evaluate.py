@@ -13,7 +13,6 @@ from pipeline import evaluate
 from pipeline.analysis.measures import class_errors
 from pipeline.data import cifar
 from pipeline.settings.datasets import DATASETS
-from pipeline.stage import StageError
 
 RUN = Path("reports/runs/resnet8-0")
 METRICS = "reports/runs/*/metrics.json"
@@ -121,8 +120,3 @@ def test_missing_and_damaged_weights_are_refused(workspace):
     path.write_bytes(b"no weights")
     assert "weights.safetensors is damaged" in refused(run("evaluate", "resnet8", 0))
     assert not RUN.exists()
-
-
-def test_data_of_unknown_provenance_is_refused(tmp_path):
-    with pytest.raises(StageError, match=r"provenance\.json is missing or damaged: run `dvc repro --force`"):
-        evaluate.provenance(tmp_path / "provenance.json")

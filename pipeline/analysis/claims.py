@@ -25,6 +25,7 @@ Signs = Annotated[dict[str, Literal[-1, 1]], Field(min_length=1)]
 
 BASES = {  # what a measure is computed from
     "test_accuracy": ["test_error"], "train_accuracy": ["train_error"], "accuracy_gap": ["test_error", "train_error"],
+    "reestimation_gain": ["test_error", "test_error_reestimated"],
 }  # fmt: skip
 
 

@@ -78,6 +78,8 @@ def of_epoch(name: str, epoch: Mapping[str, float]) -> float:
 
 def first_rate(settings: Params) -> int:
     """The number of epochs before the learning rate first falls; all, if it does not."""
+    if settings.lr_gamma == 1:
+        return settings.epochs
     return min([drop for drop in milestones(settings) if drop < settings.epochs], default=settings.epochs)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from pipeline.settings.datasets import MANY
+from pipeline.settings.datasets import MANY_CLASSES
 
 
 def confusion(actual: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
@@ -21,7 +21,7 @@ def class_error(counts: np.ndarray) -> np.ndarray:
 
 
 def confusion_table(counts: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
-    """counts (C, C) as rows of actual, predicted, count; of MANY classes or more without the pairs never confused.
+    """counts (C, C) as rows of actual, predicted, count; from MANY_CLASSES on without the pairs never confused.
 
     Then most pairs are such. Every class has its row of right predictions, even of none.
     """
@@ -29,6 +29,6 @@ def confusion_table(counts: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
         (actual, predicted, counts[i, j])
         for i, actual in enumerate(classes)
         for j, predicted in enumerate(classes)
-        if len(classes) < MANY or i == j or counts[i, j]
+        if len(classes) < MANY_CLASSES or i == j or counts[i, j]
     ]
     return pd.DataFrame(rows, columns=["actual", "predicted", "count"])

@@ -4,6 +4,7 @@ Images stay uint8, NHWC; a batch is cropped, flipped and normalised at once. All
 front on the CPU from (seed, epoch): CPU and GPU see the same batches, and a resumed run needs no generator's state.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from torch import Tensor
 from pipeline.data import cifar, flowers17
 from pipeline.settings.datasets import DATASETS
 from pipeline.stage import StageError
+
+PROVENANCE = "provenance.json"  # beside a data set's files: which it is, and which bytes these are
 
 
 @dataclass(frozen=True)
@@ -43,19 +46,34 @@ class Draws:
     flips: Tensor
 
 
-def load(folder: Path, dataset: str, seed: int) -> tuple[Images, Images]:
+def load(folder: Path, dataset: str, seed: int, side: int | None = None) -> tuple[Images, Images]:
     """Training and test images of the data set in `folder`; `seed` parts one that its makers have not.
 
-    Raises StageError if a file is not as it must be.
+    Raises StageError if a file is not as it must be, if provenance.json says that `folder` holds another data set, or
+    if images have not `side` pixels a side, where it is given.
     """
     data = DATASETS[dataset]
+    held = provenance(folder)["dataset"] if (folder / PROVENANCE).exists() else dataset
+    if held != dataset:
+        raise StageError(f"dataset is {dataset}; allowed: {held}, which is what {folder} holds")
     if data.split_by_seed:
         images, labels = flowers17.read(folder)
+        if side not in (None, images.shape[1]):
+            raise StageError(f"image_size is {side}; allowed: {images.shape[1]}, as the images in {folder} have")
         every = Images(torch.from_numpy(images), torch.from_numpy(labels))
         return tuple(every[torch.from_numpy(part)] for part in flowers17.split(labels, seed))
     files = [cifar.read(folder / name, data) for name in data.files]
     *train, test = (Images(torch.from_numpy(images), torch.from_numpy(labels)) for images, labels in files)
     return Images(torch.cat([part.images for part in train]), torch.cat([part.labels for part in train])), test
+
+
+def provenance(folder: Path) -> dict[str, str]:
+    """What the stage download found out about the data in `folder`. Raises StageError if its file is unfit."""
+    path = folder / PROVENANCE
+    try:
+        return json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        raise StageError(f"{path} is missing or damaged: run `dvc repro --force` on the stage download") from None
 
 
 def split(train: Images, train_size: int, val_size: int) -> tuple[Images, Images]:

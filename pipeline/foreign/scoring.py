@@ -84,8 +84,9 @@ def main(args: argparse.Namespace) -> None:
     settings = params.load()
     sizes = DATASETS[settings.dataset]
     if sizes.split_by_seed:
+        allowed = ", ".join(name for name, sizes in DATASETS.items() if not sizes.split_by_seed)
         raise StageError(
-            f"dataset is {settings.dataset}, which every seed splits anew; allowed with --weights: cifar10 and cifar100"
+            f"dataset is {settings.dataset}, which every seed splits anew; allowed with --weights: {allowed}"
         )
     check_statistics(args.mean, args.std)
     arch = described(args.arch, args.shortcut, settings)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pipeline.reporting.figures import FAMILIES, LOOKS, OTHERS, PUBLISHED, WHOLE, band
+from pipeline.reporting.figures import FAMILIES, KINDS, LOOKS, OTHERS, PUBLISHED, WHOLE, band, family
 
 ORDER = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#E69F00", "v"))
 DASHES = ("-", "--", ":", "-.")
@@ -32,20 +32,19 @@ def lines(arch: pd.DataFrame) -> dict[str, Line]:
 
 
 def by_family(curves: pd.DataFrame, arch: pd.DataFrame) -> Figure:
-    """Error by epoch as in He et al.'s Figure 6: plain networks left, residual ones right, a colour a network.
+    """Error by epoch as in He et al.'s Figure 6: a panel a family, plain networks left, and a colour a network.
 
     Training dashed, test solid and bold; mean over seeds, with a band from lowest to highest.
     """
-    plain = arch["shortcut"] == "none"
-    groups = {"plain": arch[plain], "residual": arch[~plain]}
-    groups = {name: rows for name, rows in groups.items() if len(rows)}
+    groups = {name: rows for name in FAMILIES if len(rows := arch[arch["shortcut"].map(family) == name])}
     figure, axes = plt.subplots(1, len(groups), figsize=(9, 3.8), layout="constrained", sharey=True, squeeze=False)
     for axis, (name, rows) in zip(axes[0], groups.items(), strict=True):
         for row, (colour, marker) in zip(rows.sort_values("depth").itertuples(), cycle(ORDER), strict=False):
             runs = curves[curves["variant"] == row.variant]
             for part, dash, width in (("train", "--", 1.0), ("test", "-", 2.2)):
                 mean = band(axis, runs, f"{part}_error", colour)
-                shown = {"marker": marker if part == "test" else "", "markersize": 4, "linewidth": width}
+                shown = {"marker": marker, "markersize": 4, "linewidth": width}
+                shown["markerfacecolor"] = "none" if part == "train" else colour
                 shown["markevery"] = max(1, len(mean) // 10)
                 axis.plot(mean.index, mean, dash, color=colour, label=f"{row.variant}, {part}", **shown)
         axis.set(title=name, xlabel="epoch", ylim=(0, None))
@@ -61,7 +60,7 @@ def gains(table: pd.DataFrame) -> Figure:
     for shortcut, rows in table.groupby("shortcut", sort=False):
         look = LOOKS[shortcut]
         ends = np.clip([rows["gain"] - rows["low"], rows["high"] - rows["gain"]], 0, None)
-        style = {"color": look.colour, "marker": look.marker, "label": f"{FAMILIES[shortcut]}, ours"}
+        style = {"color": look.colour, "marker": look.marker, "label": f"{KINDS[shortcut]}, ours"}
         axis.errorbar(rows["depth"], rows["gain"], ends, capsize=4, markersize=7, linewidth=1.8, **style)
         for source, (marker, label) in PUBLISHED.items():
             known = rows[rows[source].notna()]

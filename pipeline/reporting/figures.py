@@ -27,7 +27,8 @@ class Look(NamedTuple):
     hatch: str
 
 
-FAMILIES = {
+FAMILIES = ("plain", "residual", "dense")
+KINDS = {  # of a network by its shortcut; each begins with its family
     "none": "plain",
     "identity": "residual, option A",
     "projection": "residual, option B",
@@ -39,7 +40,10 @@ LOOKS = {  # of a network by its shortcut
     "projection": Look("#0072B2", "o", ""),
     "dense": Look("#009E73", "v", "..."),
 }
-OTHERS = (LOOKS["none"], LOOKS["projection"], Look("#009E73", "^", "..."), Look("#CC79A7", "D", "xx"))
+OTHERS = (
+    LOOKS["none"], LOOKS["projection"], Look("#009E73", "^", "..."), Look("#CC79A7", "D", "xx"),
+    Look("#E69F00", "v", "\\\\\\"), Look("#000000", "P", "++"),
+)  # fmt: skip
 PUBLISHED = {"paper": ("D", "He et al. 2016"), "study_a": ("*", "study A")}
 
 
@@ -49,6 +53,11 @@ def style() -> None:
     sns.set_theme(context="paper", style="whitegrid", font_scale=1.05)
     plt.rcParams.update({"svg.hashsalt": "report", "svg.fonttype": "path", "savefig.dpi": 200, "figure.dpi": 100})
     plt.rcParams["font.family"] = "DejaVu Sans"  # comes with matplotlib; the theme's Arial is not everywhere
+
+
+def family(shortcut: str) -> str:
+    """Which of FAMILIES networks with such a shortcut belong to."""
+    return KINDS[shortcut].split(",")[0]
 
 
 def looks(arch: pd.DataFrame) -> dict[str, Look]:
@@ -64,24 +73,26 @@ def test_error(results: pd.DataFrame) -> Figure:
     for shortcut, group in results.groupby("shortcut", sort=False):
         group = group.sort_values("depth")
         look = LOOKS[shortcut]
-        style = {"color": look.colour, "marker": look.marker, "label": f"{FAMILIES[shortcut]}, ours"}
+        style = {"color": look.colour, "marker": look.marker, "label": f"{KINDS[shortcut]}, ours"}
         spread = group["test_error_sd"].fillna(group["test_error_se"])
         axes.errorbar(group["depth"], group["test_error"], spread, capsize=4, markersize=7, linewidth=1.8, **style)
-    for family, group in results.groupby(np.where(results["shortcut"] == "none", "plain", "residual"), sort=False):
+    for name, group in results.groupby(results["shortcut"].map(family), sort=False):
         published = group.groupby("depth")[list(PUBLISHED)].first()  # of all kinds of shortcuts
         for source, (marker, label) in PUBLISHED.items():
-            colour = LOOKS["none" if family == "plain" else "projection"].colour
+            known = published[source].dropna()
+            colour = LOOKS[{"plain": "none", "residual": "projection"}.get(name, name)].colour
             shown = {"marker": marker, "s": 70, "facecolors": "none", "edgecolors": colour}
-            axes.scatter(published.index, published[source], label=f"{family}, {label}", **shown)
+            if len(known):
+                axes.scatter(known.index, known, label=f"{name}, {label}", **shown)
     axes.set(xlabel="layers", ylabel="test error (%)", ylim=(0, None), xticks=sorted(set(results["depth"])))
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     return figure
 
 
 def dynamics(curves: pd.DataFrame, arch: pd.DataFrame) -> Figure:
-    """Error and loss by epoch: training dashed, test solid; mean over seeds, with a band from lowest to highest.
+    """Error and loss by epoch: training dashed with open markers, test solid; mean over seeds, a band of all.
 
-    `arch` has each variant's shortcut.
+    `arch` has each variant's shortcut. Losses a hundredfold apart are drawn on a logarithmic axis.
     """
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     look = looks(arch)
@@ -91,8 +102,15 @@ def dynamics(curves: pd.DataFrame, arch: pd.DataFrame) -> Figure:
             for part, dash in (("train", "--"), ("test", "-")):
                 mean = band(axis, runs, f"{part}_{measure}", colour)
                 shown = {"markevery": max(1, len(mean) // 10), "marker": marker, "markersize": 4, "linewidth": 1.5}
+                shown["markerfacecolor"] = "none" if part == "train" else colour
                 axis.plot(mean.index, mean, dash, color=colour, label=f"{variant}, {part}", **shown)
-        axis.set(xlabel="epoch", ylabel=label, ylim=(0, None))
+        axis.set(xlabel="epoch", ylabel=label)
+        drawn = np.concatenate([line.get_ydata() for line in axis.lines])
+        drawn = drawn[np.isfinite(drawn)]
+        if measure == "loss" and len(drawn) and drawn.max() > 100 * drawn.min() > 0:
+            axis.set_yscale("log")
+        else:
+            axis.set_ylim(0, 1.05 * drawn.max(initial=1e-9))
         axis.xaxis.set_major_locator(WHOLE())
     axes[0].set_ylim(0, 100)
     axes[0].legend(frameon=False)

@@ -15,7 +15,8 @@ from pipeline.analysis.measures import class_errors
 from pipeline.reporting import class_figures, figures
 from pipeline.reporting.page import show_figure, show_table
 from pipeline.reporting.study import Study
-from pipeline.settings.datasets import DATASETS, GENERATED, MANY
+from pipeline.settings.datasets import DATASETS, GENERATED, MANY_CLASSES
+from pipeline.settings.params import Params
 from pipeline.settings.schedule import milestones
 
 EXTREMES = 5  # hardest and easiest classes that are named
@@ -113,7 +114,7 @@ def dynamics(s: Study) -> HTML:
     images = next(iter(s.runs.values()))["test_images"]
     seen = "on augmented images, as" if s.settings.crop_padding or s.settings.horizontal_flip else "as"
     return by_group(
-        s, figures.dynamics, "dynamics", "Error and loss by epoch of {names}: training dashed, test solid.",
+        s, figures.dynamics, "dynamics", "Error and loss by epoch of {names}: training dashed and open, test solid.",
         f"{{names}}: training error is the running mean {seen} in He et al.'s Figure 6; test error is on the "
         f"{images:,} test images after each epoch. n = {s.n}{band}. File: <code>reports/curves.csv</code>.",
         s.curves,
@@ -163,12 +164,16 @@ def class_error(s: Study) -> HTML:
 
 def many(s: Study) -> bool:
     """Whether there are too many classes for a matrix or bars."""
-    return s.confusion["actual"].nunique() >= MANY
+    return s.confusion["actual"].nunique() >= MANY_CLASSES
 
 
 def extremes(s: Study) -> str:
     """The classes with the highest and the lowest error, on the mean over the networks, in words."""
     means = class_errors(s.confusion).groupby("actual", sort=False)["error"].mean().sort_values(kind="stable")
+    never = int((means == 100).sum())
+    if never > EXTREMES:
+        easiest = ", ".join(f"{html.escape(name)} ({error:.1f} %)" for name, error in means[:EXTREMES].items())
+        return f"{never} classes are never right. On the mean over the networks the easiest are {easiest}."
     low, high = (
         ", ".join(f"{html.escape(name)} ({error:.1f} %)" for name, error in part.items())
         for part in (means[:EXTREMES], means[: -EXTREMES - 1 : -1])
@@ -191,17 +196,23 @@ def rate(s: Study) -> str:
     return words
 
 
+def augmentation(settings: Params) -> str:
+    """What is done to training images at random, in words."""
+    parts = [f"random crops out of {settings.crop_padding} pixels of padding"] if settings.crop_padding else []
+    parts += ["horizontal flips"] if settings.horizontal_flip else []
+    return " and ".join(parts) or "no augmentation"
+
+
 def what_was_run(s: Study, command: str) -> HTML:
     """Parameters and data in words, and the command to get it again."""
     settings = s.settings
     momentum = f"{'Nesterov ' if settings.nesterov else ''}momentum {settings.momentum:g}"
     smoothing = settings.label_smoothing
     smoothed = f" Label smoothing is {smoothing:g}, in the training loss only." if smoothing else ""
-    flips = "and horizontal flips" if settings.horizontal_flip else "without flips"
     return HTML(f"""
 <p>{settings.train_size:,} training images ({settings.val_size:,} more held out), {s.epochs} of SGD with
 {momentum} and weight decay {settings.weight_decay:g}, batches of {settings.batch_size}; {rate(s)};
-{settings.crop_padding} pixels of padding, random crops {flips}.{smoothed} The last epoch counts. Parameters in full:
+{augmentation(settings)}.{smoothed} The last epoch counts. Parameters in full:
 <code>params.yaml</code>.</p>
 <p><strong>Data:</strong> <code>{s.data["dataset"]}</code>, {html.escape(s.data["identity"])}. Content sha256
 <code>{s.data["content_sha256"]}</code>.</p>

@@ -78,6 +78,8 @@ class Arch(Model):
                 raise ValueError(f".{key} is given with block: {self.block}; allowed only with {' and '.join(blocks)}")
         if self.frozen and self.start == "random":
             raise ValueError(".frozen is true with start: random; allowed: false, or weights to start from")
+        if self.dense and any(self.entering(channels) < 1 for channels in self.outputs[1:-1]):
+            raise ValueError(f".compression is {self.compression}; allowed: a share that leaves at least one channel")
         return self if self.dense else self._is_residual()
 
     def _is_residual(self) -> "Arch":
@@ -114,7 +116,10 @@ class Arch(Model):
 
     @property
     def layers(self) -> int:
-        """Weighted layers as the papers count them: stem, blocks' and transitions' convolutions, classifier."""
+        """Weighted layers as He et al. count them: stem, blocks' and transitions' convolutions, classifier.
+
+        Convolutions in shortcuts are left out. Zagoruyko and Komodakis count two of these more for Wide ResNets.
+        """
         transitions = len(self.stages) - 1 if self.dense else 0
         return 2 + transitions + sum(self.stages) * CONVOLUTIONS[self.block]
 
@@ -137,6 +142,14 @@ class Arch(Model):
     def entering(self, channels: int) -> int:
         """The channels that a transition between dense stages leaves of `channels`."""
         return int(channels * self.compression)
+
+    def side(self, pixels: int) -> int:
+        """Pixels a side of what the last stage gives out, of images with `pixels` a side; 0 if none would be left."""
+        if self.stem == "imagenet":
+            pixels = -(-pixels // 4)
+        for _ in self.stages[1:]:
+            pixels = pixels // 2 if self.dense else -(-pixels // 2)
+        return pixels
 
     def inner(self, stage: int) -> int:
         """The channels inside a residual block of `stage`, from 0; with groups `group_width` times them, doubling."""

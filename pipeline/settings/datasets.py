@@ -55,4 +55,4 @@ DATASETS = {
     "synthetic_flowers17": DataSet(1_088, 272, *FLOWERS17),
 }
 GENERATED = ("synthetic", "synthetic_cifar100", "synthetic_flowers17")  # for tests: results on them mean nothing
-MANY = 20  # classes from which tables and figures leave out pairs of classes that are not confused
+MANY_CLASSES = 20  # classes from which tables and figures leave out pairs of classes that are not confused

@@ -74,6 +74,11 @@ class Params(Model):
                     f"arch.{variant}.classes is {self.arch[variant].classes}; allowed: {len(data.classes)}, the "
                     f"classes of {self.dataset}"
                 )
+            if self.arch[variant].side(self.image_size) < 1:
+                raise ValueError(
+                    f"arch.{variant} has {len(self.arch[variant].stages)} stages; allowed: fewer, since each after the "
+                    f"first halves the images, {self.image_size} pixels a side"
+                )
             if self.arch[variant].start != "random" and not data.split_by_seed:
                 raise ValueError(
                     f"arch.{variant}.start is {self.arch[variant].start}; allowed with {self.dataset}: random: what it "

@@ -12,7 +12,8 @@ Fetches data and pulls weights where they are not there. Then, a line a run and 
 - Errors and confusion counts are computed from the committed predictions, and must be the committed ones exactly.
 - Aggregate runs anew on the committed files of the runs. Tables and verdicts must be the committed ones exactly.
 
-Ends with 0 if all is as committed, else with 1. What probe and initial measured is hashed but not measured again.
+Ends with 0 if all is as committed, else with 1. What initial, probe and reestimate measured is hashed but not
+measured again.
 """
 
 import argparse

@@ -22,6 +22,7 @@ def test_epochs_to_an_error_is_the_first_that_is_as_low():
 def test_the_first_rate_ends_with_the_first_drop(settings):
     assert measures.first_rate(settings(epochs=200)) == 80
     assert measures.first_rate(settings(epochs=5, lr_milestones=[])) == 5
+    assert measures.first_rate(settings(epochs=5, lr_gamma=1.0)) == 5
     found = measures.of_run(history([60, 30, 15]), settings(epochs=3), {}, 1000)  # drops after the first and second
     assert (found["epochs_to_50"], found["epochs_to_20"]) == (np.inf, np.inf)
 

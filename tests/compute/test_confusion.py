@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from pipeline.compute import confusion
-from pipeline.settings.datasets import MANY
+from pipeline.settings.datasets import MANY_CLASSES
 
 
 def drawn(classes: int, images: int = 1000) -> tuple[np.ndarray, np.ndarray]:
@@ -27,7 +27,7 @@ def test_errors_are_shares_of_each_class():
     assert confusion.class_error(confusion.confusion(actual, predicted, 5)) == pytest.approx(errors)
 
 
-@pytest.mark.parametrize("count", [2, MANY - 1, MANY, 100])
+@pytest.mark.parametrize("count", [2, MANY_CLASSES - 1, MANY_CLASSES, 100])
 def test_the_table_has_every_pair_that_is_confused_and_of_few_classes_all(count):
     classes = [f"class{i}" for i in range(count)]
     actual, predicted = drawn(count)
@@ -37,8 +37,8 @@ def test_the_table_has_every_pair_that_is_confused_and_of_few_classes_all(count)
     order = []
     for i in range(count):
         for j in range(count):
-            if count < MANY or i == j or (i, j) in pairs:
+            if count < MANY_CLASSES or i == j or (i, j) in pairs:
                 order.append((classes[i], classes[j], pairs.get((i, j), 0)))
     assert [*table.itertuples(index=False, name=None)] == order
-    assert len(table) == count**2 or count >= MANY
+    assert len(table) == count**2 or count >= MANY_CLASSES
     assert table["count"].sum() == 1000

@@ -49,6 +49,13 @@ def test_loading_gives_the_parts(folder):
     assert test.labels.tolist() == labels[at_test].tolist()
 
 
+def test_images_of_another_size_than_asked_for_are_refused(folder):
+    side = flowers17.read(folder)[0].shape[1]
+    assert len(loading.load(folder, "synthetic_flowers17", 3, side)[1]) == 272
+    with pytest.raises(StageError, match=f"image_size is 64; allowed: {side}, as the images in"):
+        loading.load(folder, "synthetic_flowers17", 3, 64)
+
+
 def test_a_file_that_is_missing_damaged_or_another_is_refused(folder, tmp_path):
     with pytest.raises(StageError, match=r"images\.safetensors is missing"):
         flowers17.read(tmp_path)

@@ -95,6 +95,19 @@ def test_more_images_than_there_are_is_refused():
         loading.split(Images(torch.zeros(100), torch.zeros(100)), 90, 20)
 
 
+def test_a_folder_with_another_data_set_is_refused(generated):
+    with pytest.raises(StageError, match=r"dataset is cifar10; allowed: synthetic, which is what .* holds"):
+        loading.load(generated, "cifar10", 0)
+
+
+def test_a_data_set_without_its_provenance_is_read_and_told_to_lack_it(generated, tmp_path):
+    for file in generated.glob("*.bin"):
+        (tmp_path / file.name).symlink_to(file)
+    assert len(loading.load(tmp_path, "synthetic", 0)[0]) == 2000
+    with pytest.raises(StageError, match=r"provenance\.json is missing or damaged: run `dvc repro --force`"):
+        loading.provenance(tmp_path)
+
+
 def test_the_files_are_read_in_order(generated):
     train, test = loading.load(generated, "synthetic", 0)
     assert (train.images.shape, test.images.shape) == ((2000, 32, 32, 3), (1000, 32, 32, 3))

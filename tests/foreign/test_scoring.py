@@ -290,7 +290,7 @@ def test_images_of_another_number_of_classes_and_those_split_by_seed_are_refused
         score("--weights", "file.pth", "--arch", "hundred")
     change_params(workspace, variants=["flowers"], dataset="synthetic_flowers17")
     with pytest.raises(
-        StageError, match="flowers17, which every seed splits anew; allowed with --weights: cifar10 and cifar"
+        StageError, match="flowers17, which every seed splits anew; allowed with --weights: cifar10, cifar100, syn"
     ):
         score("--weights", "file.pth", "--arch", "flowers")
     change_params(workspace, variants=["hundred"], dataset="synthetic_cifar100")

@@ -216,6 +216,21 @@ def test_feature_maps_halve_as_channels_double():
     assert shapes == [(16, 32, 32), (32, 16, 16), (64, 8, 8)]
 
 
+@pytest.mark.parametrize(
+    "described",
+    [{"blocks": [1] * 6, "block": "dense"}, {"blocks": [1] * 4, "block": "dense", "stem": "imagenet"}, {"depth": 8},
+     {"blocks": [1] * 7, "widths": [4] * 7}, {"blocks": [1] * 3, "widths": [4] * 3, "stem": "imagenet"}],
+)  # fmt: skip
+@pytest.mark.parametrize("pixels", [32, 50])
+def test_the_last_stage_has_the_side_that_its_description_tells(described, pixels):
+    arch, sides = Arch(**described), []
+    network = Network(arch)
+    network.get_submodule(network.stages[-1]).register_forward_hook(lambda _, given, out: sides.append(out.shape[-1]))
+    network(torch.zeros(2, 3, pixels, pixels))
+    assert sides == [arch.side(pixels)]
+    assert Arch(blocks=[1] * 7, block="dense").side(32) == 0
+
+
 def test_initialisation_is_hes_and_comes_from_the_seed_alone():
     network = build(Arch(depth=56), seed=0)
     for name, weight in network.named_parameters():

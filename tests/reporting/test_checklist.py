@@ -192,6 +192,8 @@ def test_flowers_are_split_by_seed_shrunk_and_normalised_as_their_start_was(fact
 def test_augmentation_follows_the_parameters(facts, flip, words):
     text = said(facts(horizontal_flip=flip, crop_padding=7), 8)[1]
     assert f"7 pixels of black padding and random crops {words}: [" in text
+    none = said(facts(horizontal_flip=False, crop_padding=0), 8)[1]
+    assert "In training there are no crops\nand no flips: [" in none or "there are no crops and no flips: [" in none
 
 
 def test_weights_are_shared(facts):

@@ -43,6 +43,9 @@ def test_curves_are_split_by_family_with_test_bold_and_training_dashed():
     assert (edges.min(), edges.max()) == (57, 61)
     (alone,) = evidence_figures.by_family(curves, ARCH[ARCH["shortcut"] == "none"]).axes
     assert alone.get_title() == "plain"
+    mixed = ARCH.assign(shortcut=["none", "projection", "dense", "identity"])
+    titles = [axis.get_title() for axis in evidence_figures.by_family(curves, mixed).axes]
+    assert titles == ["plain", "residual", "dense"]
 
 
 def test_gains_have_their_interval_and_published_ones_beside():

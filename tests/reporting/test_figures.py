@@ -30,6 +30,15 @@ def test_curves_are_means_and_the_band_spans_the_seeds():
     assert (band.min(), band.max()) == (57, 61)
 
 
+@pytest.mark.parametrize(("worst", "scale"), [(150.0, "linear"), (300.0, "log"), (np.inf, "linear")])
+def test_losses_far_apart_are_drawn_on_a_logarithmic_axis_and_training_has_open_markers(worst, scale):
+    columns = ["variant", "seed", "epoch", "train_error", "test_error", "train_loss", "test_loss"]
+    curves = pd.DataFrame([("plain20", 0, e, 50.0, 60.0, 2.0, worst) for e in (1, 2)], columns=columns)
+    errors, losses = figures.dynamics(curves, ARCH).axes
+    assert (errors.get_yscale(), losses.get_yscale()) == ("linear", scale)
+    assert [line.get_markerfacecolor() for line in errors.lines] == ["none", figures.LOOKS["none"].colour]
+
+
 def test_one_epoch_has_one_tick():
     curves = pd.DataFrame(
         [("plain20", 0, 1, 50.0, 60.0)], columns=["variant", "seed", "epoch", "train_error", "test_error"]
@@ -55,6 +64,8 @@ def test_networks_look_like_their_shortcut_unless_several_have_the_same():
     assert looks == {"plain20": figures.LOOKS["none"], "resnet20": figures.LOOKS["projection"]}
     looks = figures.looks(ARCH.assign(shortcut="projection"))
     assert len({look.colour for look in looks.values()}) == 2
+    many = pd.DataFrame({"variant": list("abcdef"), "depth": 20, "shortcut": "projection"})
+    assert len({*figures.looks(many).values()}) == 6
 
 
 def test_the_gap_is_training_accuracy_less_test_accuracy():

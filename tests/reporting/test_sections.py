@@ -10,7 +10,7 @@ from conftest import SESSION
 from pipeline import stage
 from pipeline.reporting import sections
 from pipeline.reporting.study import Study
-from pipeline.settings.datasets import MANY
+from pipeline.settings.datasets import MANY_CLASSES
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_what_was_run_follows_the_parameters(study):
         "3 epochs of SGD",
         "Nesterov momentum",
         "Label smoothing is 0.1",
-        "without flips",
+        "random crops out of 4 pixels of padding. ",
     ):
         assert words in text
     assert "<code>dvc repro x</code>" in text
@@ -81,24 +81,45 @@ def counted(classes: int) -> pd.DataFrame:
     return counts[counts["count"] > 0].assign(variant="plain8", seed=0)
 
 
-@pytest.mark.parametrize(("classes", "confusion"), [(MANY - 1, "confusion"), (MANY, "confused"), (100, "confused")])
+@pytest.mark.parametrize(
+    ("classes", "confusion"), [(MANY_CLASSES - 1, "confusion"), (MANY_CLASSES, "confused"), (100, "confused")]
+)
 def test_many_classes_are_shown_otherwise_and_the_words_fit(study, tmp_path, classes, confusion):
     s = dataclasses.replace(study(), confusion=counted(classes), figures=str(tmp_path))
     pairs, errors = sections.confusion(s).data, sections.class_error(s).data
     assert {path.stem for path in tmp_path.glob("*.png")} == {confusion, "class_error"}
-    assert ("Confusion matrices of plain8" in pairs) == (classes < MANY)
-    assert ("The 20 pairs of classes that plain8 confuse" in pairs) == (classes >= MANY)
+    assert ("Confusion matrices of plain8" in pairs) == (classes < MANY_CLASSES)
+    assert ("The 20 pairs of classes that plain8 confuse" in pairs) == (classes >= MANY_CLASSES)
     assert f"Test error on each of the {classes} classes" in errors
     for words in (
         "in rising order, one curve a network",
         "hardest classes are",
         "and the easiest class0 (0.0 %), class1",
     ):
-        assert (words in errors) == (classes >= MANY)
+        assert (words in errors) == (classes >= MANY_CLASSES)
     if classes == 100:
         assert "hardest classes are class99 (99.0 %), class98 (98.0 %), class97" in errors
     for text in (pairs, errors):
         assert "{" not in re.sub(r'src="[^"]*"', "", text)
+
+
+def test_classes_that_are_never_right_are_counted(study, tmp_path):
+    counts = counted(100).assign(predicted="class0")
+    s = dataclasses.replace(study(), confusion=counts, figures=str(tmp_path))
+    assert "99 classes are never right. On the mean over the networks the easiest are class0 (" in sections.extremes(s)
+
+
+@pytest.mark.parametrize(
+    ("padding", "flip", "words"),
+    [
+        (4, True, "random crops out of 4 pixels of padding and horizontal flips"),
+        (4, False, "random crops out of 4 pixels of padding"),
+        (0, True, "horizontal flips"),
+        (0, False, "no augmentation"),
+    ],
+)
+def test_augmentation_in_words(settings, padding, flip, words):
+    assert sections.augmentation(settings(crop_padding=padding, horizontal_flip=flip)) == words
 
 
 def test_an_edited_commit_is_shown_as_such():

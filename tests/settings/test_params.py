@@ -123,6 +123,14 @@ def test_the_committed_parameters_are_those_of_study_a():
             {"arch": {"plain8": {"depth": 7, "block": "dense", "compression": 0.0}}},
             "arch.plain8.compression is 0.0; allowed: a number above 0, at most 1",
         ),
+        (
+            {"arch": {"plain8": {"depth": 7, "block": "dense", "compression": 0.03}}},
+            "arch.plain8.compression is 0.03; allowed: a share that leaves at least one channel",
+        ),
+        (
+            {"arch": {"plain8": {"blocks": [1] * 7, "block": "dense"}}},
+            "arch.plain8 has 7 stages; allowed: fewer, since each after the first halves the images, 32 pixels a side",
+        ),
         ({"arch": {"plain8": 8}}, "arch.plain8 is 8; allowed: an entry {depth, shortcut, ...}"),
     ],
 )
