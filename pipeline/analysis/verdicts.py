@@ -8,7 +8,7 @@ The verdict compares the 95 % interval of ours (estimates.py) with the tolerance
                       the same of a trained network with fewer than three seeds, whose interval has a declared spread
                       over seeds in it
     inconclusive      the interval straddles the limit, or schedule, training images or number of runs cannot tell
-    direction ...     too little was trained for the size of a difference, and this is the verdict on its sign
+    direction ...     too little was trained, and this is the verdict on the sign of a difference alone
     another protocol  params.yaml differs from what the claim is about
     not run           a variant is not in the grid
     not judged        generated images, or a run that diverged
@@ -146,11 +146,11 @@ def few(verdict: str, n: int) -> str:
 
 
 def shortage(claim: Claim, settings: Params) -> str:
-    """Why the runs cannot tell the size of what is claimed; empty if they can."""
+    """Why the runs cannot tell what is claimed, or no more than its sign; empty if they can."""
     if MEASURES[claim.measure].kind != "trained":
         return ""
     if settings.epochs < claim.epochs:
-        return f"{ran(settings)}, and judging its size takes {claim.epochs}"
+        return f"{ran(settings)}, and judging {'it' if claim.limits is None else 'its size'} takes {claim.epochs}"
     available, used = DATASETS[settings.dataset].train, settings.train_size + settings.val_size
     return f"{used:,} of {available:,} training images were used" if used < available else ""
 

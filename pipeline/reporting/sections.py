@@ -235,7 +235,7 @@ def files(rows: list[tuple[str, str, str]]) -> HTML:
 
 
 def hardware(s: Study) -> HTML:
-    """Each session of each run."""
+    """Each session of each run; what is the same in all is said once."""
     rows = []
     for name in s.runs:
         for session in sessions(name):
@@ -250,13 +250,15 @@ def hardware(s: Study) -> HTML:
                 "commit": short(session["commit"]),
                 "started (UTC)": session["started"].replace("+00:00", "").replace("T", " "),
             })  # fmt: skip
+    table = pd.DataFrame(rows)
+    same = [key for key in ("hardware", "processes", "threads", "precision", "software") if len(set(table[key])) == 1]
+    everywhere = ", ".join(f"{key} {table[key].iloc[0]}" for key in same)
     return show_table(
-        pd.DataFrame(rows),
-        "Each session of each run, with the test after every epoch. If other work ran at the same time, only the CPU "
-        "minutes "
-        "are meaningful. Only this section may differ when the pipeline is run again on the same kind of machine. "
-        "Files: "
-        "<code>reports/runs/*/environment.json</code>.",
+        table.drop(columns=same),
+        "Each session of each run, with the test after every epoch. "
+        + (f"The same in all: {html.escape(everywhere)}. " if same else "")
+        + "If other work ran at the same time, only the CPU minutes are meaningful. Only this section may differ when "
+        "the pipeline is run again on the same kind of machine. Files: <code>reports/runs/*/environment.json</code>.",
     )
 
 

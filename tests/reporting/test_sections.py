@@ -53,6 +53,14 @@ def test_a_grid_of_mixed_precision_is_shown_as_such(study):
     assert "Some CPU AVX2 fp32: plain8-0, plain8-2; Some CPU AVX2 bf16: plain8-1." in shown
 
 
+def test_what_all_sessions_share_is_said_once(study):
+    shown = sections.hardware(study(precisions=("fp32", "fp32", "fp32"))).data
+    assert "The same in all: hardware Some CPU AVX2, processes 1, threads 2, precision fp32, software" in shown
+    assert shown.count("Some CPU") == shown.count("fp32") == 1
+    shown = sections.hardware(study(precisions=("fp32", "bf16", "fp32"))).data
+    assert (shown.count("Some CPU"), shown.count("fp32"), shown.count("bf16")) == (1, 2, 1)
+
+
 def test_the_rate_in_words(study):
     assert sections.rate(study()) == "learning rate 0.1, times 0.1 after epochs 1 and 2"
     words = sections.rate(study(lr=0.05, epochs=20, warmup_epochs=2, lr_milestones=[0.5]))
