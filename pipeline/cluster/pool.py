@@ -18,7 +18,7 @@ LIMIT = 3  # times that a task is lost after the same epoch
 
 
 class Pool:
-    """Nodes on which each task takes `share`; `code` and `data` are what a task needs, as tar archives.
+    """Nodes on which each task takes `share`; `code` and `data` are what a task needs, as zip archives.
 
     Which node a task goes to is decided here, and only when there is room: what waits in Ray for a node that then dies
     can be forgotten there for good (seen with Ray 2.60). On a `cluster` nodes must be of one kind, unless `mixed`.

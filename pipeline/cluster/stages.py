@@ -62,7 +62,7 @@ class Stages:
         return {file: hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in read} | times
 
     def bundles(self) -> tuple[bytes, bytes]:
-        """Code with parameters, and data, each as a tar archive: what a node needs beside the requirements.
+        """Code with parameters, and data, each as a zip archive: what a node needs beside the requirements.
 
         Raises StageError if some of it is edited meanwhile. What comes back is held against the state of now.
         """
@@ -123,7 +123,7 @@ class Stages:
         Raises StageError if code or parameters were edited meanwhile: then the results are kept aside.
         """
         if not self.is_current():
-            aside = Path(".scratch/aside") / f"{name}.tar"
+            aside = Path(".scratch/aside") / f"{name}.zip"
             stage.write(aside, files)
             raise StageError(f"code or parameters were edited while it was trained: its results were put in {aside}")
         incoming = Path(".scratch") / f"{name}.results"

@@ -14,9 +14,9 @@ import shutil
 import signal
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
+import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -47,7 +47,7 @@ class Task(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How a stage ended: exit code, the end of what it said, its outputs as a tar archive, and finished checkpoints."""
+    """How a stage ended: exit code, the end of what it said, its outputs as a zip archive, and finished checkpoints."""
 
     code: int
     said: str
@@ -240,15 +240,16 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def pack(top: Path, paths: Iterable[Path]) -> bytes:
-    """Files and folders below `top` as a tar archive."""
+    """Files, and those of folders, below `top` as a zip archive."""
     content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w", dereference=True) as tar:  # DVC may have linked to its cache
+    with zipfile.ZipFile(content, "w", strict_timestamps=False) as archive:  # what DVC linked to its cache is followed
         for path in paths:
-            tar.add(path, path.relative_to(top))
+            for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+                archive.write(file, file.relative_to(top))
     return content.getvalue()
 
 
 def unpack(content: bytes, folder: Path) -> None:
     """Put what `pack` packed below `folder`; nothing can get outside of it."""
-    with tarfile.open(fileobj=io.BytesIO(content)) as tar:
-        tar.extractall(folder, filter="data")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        archive.extractall(folder)

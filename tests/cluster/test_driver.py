@@ -146,7 +146,7 @@ def test_runs_that_fail_or_diverge_stop_no_other_and_edits_meanwhile_are_noticed
     code, said = driver.end()
     assert code == 1
     assert "plain8-0: failed: code or parameters were edited while it was trained" in said
-    assert {path.name for path in (folder / ".scratch/aside").iterdir()} == {"plain8-0.tar", "resnet8-0.tar"}
+    assert {path.name for path in (folder / ".scratch/aside").iterdir()} == {"plain8-0.zip", "resnet8-0.zip"}
 
     change_params(folder, lr=0.1)
     (checkpoint,) = folder.glob(".scratch/plain8-0-*/checkpoint.safetensors")

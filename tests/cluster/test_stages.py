@@ -93,7 +93,7 @@ def test_results_are_put_in_place_and_recorded_or_kept_aside_if_parameters_were_
             StageError, match=r"edited while it was trained: its results were put in \.scratch/aside/res"
         ):
             stages.record("resnet8-0", files, (".scratch/resnet8-0-abc/checkpoint.safetensors",))
-        assert Path(".scratch/aside/resnet8-0.tar").read_bytes() == files
+        assert Path(".scratch/aside/resnet8-0.zip").read_bytes() == files
         assert worker.pack(Path(), [Path(MODEL), Path(RECORD)]) == before
 
         sh(folder, "git checkout -q HEAD params.yaml")

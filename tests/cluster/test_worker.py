@@ -1,10 +1,12 @@
 """What a node does with a run, without Ray: its folder, its process, what is sent and what comes back."""
 
+import io
 import os
 import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -104,8 +106,19 @@ def test_what_is_packed_comes_out_below_the_folder_it_is_unpacked_in(tmp_path):
     one, other = tmp_path / "one", tmp_path / "other"
     (one / "a/b").mkdir(parents=True)
     (one / "a/b/c").write_text("c")
+    (one / "a/link").symlink_to(one / "a/b/c")  # as DVC may have linked to its cache
     worker.unpack(worker.pack(one, [one / "a"]), other)
-    assert (other / "a/b/c").read_text() == "c"
+    assert (other / "a/b/c").read_text() == (other / "a/link").read_text() == "c"
+    assert not (other / "a/link").is_symlink()
+
+
+def test_nothing_is_unpacked_outside_of_the_folder(tmp_path):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("../outside", "")
+        archive.writestr("/outside", "")
+    worker.unpack(content.getvalue(), tmp_path / "inside")
+    assert [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()] == [Path("inside/outside")]
 
 
 def test_a_python_that_cannot_train_says_why(node):
