@@ -73,7 +73,7 @@ def unbounded(grid: Grid, measure: str, of: Signs, over: Signs | None, epoch: in
     n, error, errors = len(total), binomial_error(grid, measure, of, epoch), MEASURES[measure].errors
     if n < ENOUGH and errors and np.isfinite([*total, spread]).all():
         wide = intervals.widened(over_images(grid, measure, of, epoch), spread * np.sqrt(len(of) * len(errors) / n))
-        return Result(wide, deviation(total), n, error)
+        return Result(wide if len(of) > 1 else wide._replace(p=np.nan), deviation(total), n, error)
     return over_seeds(grid, total, len(of) > 1, error)
 
 

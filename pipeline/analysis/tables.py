@@ -93,7 +93,7 @@ def tallies(judged: pd.DataFrame) -> dict[str, dict[str, int]]:
 
 
 def facts(judged: pd.DataFrame, kind: str) -> tuple[int, int]:
-    """How many measures of a kind were judged, and on how many measurements of single networks these verdicts rest."""
+    """How many measures of a kind could be taken, and of how many numbers, each of one network, these are made."""
     rows = judged[(judged["kind"] == kind) & (judged["n"] > 0) & ~judged["verdict"].isin(["not run", "not judged"])]
     return len(rows), len({fact for row in rows["facts"] for fact in row.split("; ")})
 
@@ -104,10 +104,11 @@ def form(unit: str) -> str:
 
 
 def measured(row: pd.Series) -> str:
-    """What became of a claim's measure: mean ± sd (n), or a count that needs no run."""
+    """What became of a claim's measure: mean ± sd (n), > if it is a lower bound, or a count that needs no run."""
     if row["n"] > 0 and np.isfinite(row["ours"]):
+        bound = "> " if str(row["test"]).startswith("censored") else ""
         sd = f" ± {value(row['sd'], form(row['unit']))}" if np.isfinite(row["sd"]) else ""
-        return f"{value(row['ours'], form(row['unit']))}{sd} ({int(row['n'])})"
+        return f"{bound}{value(row['ours'], form(row['unit']))}{sd} ({int(row['n'])})"
     return value(row["ours"], ".4g")
 
 
@@ -262,13 +263,15 @@ def markdown(results: pd.DataFrame, claims: pd.DataFrame, settings: Params) -> s
 
 
 def summary(claims: pd.DataFrame) -> str:
-    """A line a kind of claim: how many measures came to which verdict, and what those of training rest on."""
+    """A line a kind of claim: how many measures came to which verdict, and what those of training are made of."""
     lines = []
     for kind, counts in tallies(claims).items():
         said = ", ".join(f"{verdict(name)} {count}" for name, count in counts.items())
         judged, rest = facts(claims, kind)
         total = sum(counts.values())
-        on = f" The {judged} that were judged rest on {rest} measurements of single networks." if judged else ""
+        on = (
+            f" {judged} could be measured, from {rest} number{'s' * (rest > 1)}, each of one network." if judged else ""
+        )
         lines.append(
             f"- {KINDS[kind].capitalize()}, {total} measure{'s' * (total > 1)}: {said}.{on * (kind == 'trained')}"
         )

@@ -150,7 +150,8 @@ def shortage(claim: Claim, settings: Params) -> str:
     if MEASURES[claim.measure].kind != "trained":
         return ""
     if settings.epochs < claim.epochs:
-        return f"{ran(settings)}, and judging {'it' if claim.limits is None else 'its size'} takes {claim.epochs}"
+        takes = "the claim is about" if claim.limits is None else "judging its size takes"
+        return f"{ran(settings)}, and {takes} {claim.epochs}"
     available, used = DATASETS[settings.dataset].train, settings.train_size + settings.val_size
     return f"{used:,} of {available:,} training images were used" if used < available else ""
 

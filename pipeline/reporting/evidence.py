@@ -6,7 +6,7 @@ from collections import Counter
 from IPython.display import HTML
 
 from pipeline.analysis import tables
-from pipeline.analysis.measures import ENOUGH
+from pipeline.analysis.measures import ENOUGH, first_rate
 from pipeline.reporting import evidence_figures
 from pipeline.reporting.page import badges, show_figure, show_table
 from pipeline.reporting.study import Study, table
@@ -54,7 +54,7 @@ def known(s: Study) -> HTML:
     made, rest = tables.facts(judged, "trained")
     sentences = [
         f"<strong>From training</strong> ({s.epochs}, {s.seeds}): {', '.join(said) or 'nothing yet'}"
-        + (f"; all {made} measures that were judged rest on {rest} measurements of single networks" if said else "")
+        + (f"; {measures(made)} could be taken, from {rest} numbers, each of one network" if said else "")
         + (f". A reproduction takes {ENOUGH} seeds or more." if s.n < ENOUGH else "."),
         f"<strong>Without training</strong> (counting parameters, construction, gradients before the first step): "
         f"{measures(total(others, 'reproduced'))} reproduced, {total(others, 'not reproduced')} not{at_the_start(s)}.",
@@ -113,8 +113,9 @@ def tests(s: Study) -> HTML:
     """How each claim was tested."""
     return show_table(
         tables.evidence_table(table("claims")),
-        "How each claim was tested. p tests no difference, or a ratio of 1. The binomial error says how far other test "
-        "images would move one run, with independent images for each network; there is none for training images. "
+        "How each claim was tested. p tests that a difference is 0, or a ratio 1; the error of one network has none. "
+        "The binomial error says how far other test images would move one run, with independent images for each "
+        "network; there is none for training images. "
         "'Accepted' is the declared tolerance; a dash means that only the sign is claimed. File: "
         "<code>reports/claims.csv</code>.",
     )
@@ -192,15 +193,15 @@ def convergence(s: Study) -> HTML:
 
 def stability(s: Study) -> HTML:
     """Training error as tested, and how unsteady training was."""
+    last = first_rate(s.settings)
     return show_table(
         tables.stability_table(s.results),
         "A deeper network that is also worse on its training images does not overfit. The running training error is "
         "the mean on augmented images while the network learns. Training error as tested is that of the trained "
-        "network "
-        "on the same images without augmentation. Instability: how far the test error jumps around a straight line in "
-        "the "
-        "second half of the epochs before the learning rate first drops, as the residual standard deviation of its "
-        f"log-odds. A dash: too few epochs. Means over n = {s.n}. File: <code>reports/results.csv</code>.",
+        "network on the same images without augmentation. Instability: how far the test error jumps around a straight "
+        f"line in the second half of the epochs before the learning rate first drops, here {last // 2 + 1} to {last}, "
+        "as the residual standard deviation of its log-odds. A dash: too few epochs. "
+        f"Means over n = {s.n}. File: <code>reports/results.csv</code>.",
     )
 
 

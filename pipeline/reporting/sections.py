@@ -33,7 +33,8 @@ def opening(s: Study, heading: str, lede: str, study_epochs: int, of: str = "of 
         notes.append(f"These images were <strong>generated</strong>; nothing here says anything about {s.title}.")
     elif s.data["identity"].startswith("a copy"):
         notes.append(f"The data is not the official archive, but {html.escape(s.data['identity'])}.")
-    if s.settings.epochs < study_epochs:
+    short = s.settings.epochs < study_epochs
+    if short:
         notes.append(
             f"The networks were trained for <strong>{s.settings.epochs} {of.format(study_epochs)}</strong>. "
             "So short a run may show which network is better, but not by how much, and a longer run might disagree."
@@ -47,7 +48,7 @@ def opening(s: Study, heading: str, lede: str, study_epochs: int, of: str = "of 
             "There is <strong>one run of each network</strong>, and another seed might disagree. One run cannot "
             "reproduce a claim, so the verdicts say only whether it agrees. The intervals cover the choice of test "
             f"images (a standard error of {errors.min():.2f} to {errors.max():.2f} points) and a spread over seeds "
-            "that was declared with the claims."
+            f"that is declared with the claims{', for runs of full length' if short else ''}."
         )
     notes += unlike(s)
     diverged = [name for name, run in s.runs.items() if run["diverged"]]

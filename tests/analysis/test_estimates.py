@@ -47,7 +47,9 @@ def test_one_run_a_side_has_the_declared_spread_beside_the_images(one):
 
 def test_one_run_alone_has_wilsons_interval_and_the_spread(one):
     found = estimate(one, "test_error", {"plain8": 1}, spread=0.4).estimate
-    assert found == intervals.widened(intervals.wilson(20, 10_000), 0.4)
+    expected = intervals.widened(intervals.wilson(20, 10_000), 0.4)
+    assert found[:3] == expected[:3]
+    assert np.isnan(found.p)  # nobody claims that an error is 0
     accuracy = estimate(one, "test_accuracy", {"plain8": 1}, spread=0.4).estimate
     assert (accuracy.low, accuracy.high) == pytest.approx((100 - found.high, 100 - found.low), abs=1e-9)
 

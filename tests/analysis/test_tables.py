@@ -30,7 +30,7 @@ def test_the_convergence_table_has_a_dash_where_an_error_is_never_reached():
 
 def claims_of(*rows: tuple) -> pd.DataFrame:
     keys = ["part", "statement", "measured", "unit", "ours", "sd", "n", "low", "high", "published", "verdict", "reason"]
-    return pd.DataFrame(rows, columns=keys).assign(kind="trained")
+    return pd.DataFrame(rows, columns=keys).assign(kind="trained", test="t")
 
 
 @pytest.fixture
@@ -79,9 +79,14 @@ def test_kinds_of_claims_are_tallied_apart_with_the_facts_that_they_rest_on(clai
     assert tables.facts(more, "trained") == (3, 3)
     assert tables.summary(more).splitlines() == [
         "- By counting parameters, 1 measure: ✗ direction not reproduced 1.",
-        "- By training, 4 measures: ✓ reproduced 1, ? inconclusive 2, – not run 1. The 3 that were judged rest on 3 "
-        "measurements of single networks.",
+        "- By training, 4 measures: ✓ reproduced 1, ? inconclusive 2, – not run 1. 3 could be measured, from "
+        "3 numbers, each of one network.",
     ]
+
+
+def test_a_lower_bound_is_shown_as_one(claims):
+    bound = claims.assign(test="censored: more than", unit="ratio", ours=1.5, sd=np.nan, n=1)
+    assert tables.measured(bound.iloc[0]) == "> 1.50 (1)"
 
 
 def test_what_a_claim_was_tested_with_is_shown_of_those_that_were(claims):

@@ -97,7 +97,7 @@ def test_a_short_schedule_tells_signs_of_differences_alone(judged):
     row = judged({"resnet8": [10.0, 10.2, 10.1], "plain8": [20.0, 21.0, 20.5]}, claim(**SIGN, epochs=100))
     assert (row["verdict"], row["reason"]) == (
         "direction reproduced",
-        "the interval has the claimed sign; 3 epochs were run, and judging it takes 100",
+        "the interval has the claimed sign; 3 epochs were run, and the claim is about 100",
     )
     row = judged({"resnet8": [20.0, 21.0, 20.5], "plain8": [10.0, 10.2, 10.1]}, one)
     assert row["verdict"] == "direction not reproduced"
