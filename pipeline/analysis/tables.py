@@ -94,7 +94,8 @@ def tallies(judged: pd.DataFrame) -> dict[str, dict[str, int]]:
 
 def facts(judged: pd.DataFrame, kind: str) -> tuple[int, int]:
     """How many measures of a kind could be taken, and of how many numbers, each of one network, these are made."""
-    rows = judged[(judged["kind"] == kind) & (judged["n"] > 0) & ~judged["verdict"].isin(["not run", "not judged"])]
+    there = judged["ours"].notna() & (judged["n"] > 0) & ~judged["verdict"].isin(["not run", "not judged"])
+    rows = judged[(judged["kind"] == kind) & there]
     return len(rows), len({fact for row in rows["facts"] for fact in row.split("; ")})
 
 

@@ -77,6 +77,7 @@ def test_kinds_of_claims_are_tallied_apart_with_the_facts_that_they_rest_on(clai
         "trained": {"reproduced": 1, "inconclusive": 2, "not run": 1},
     }
     assert tables.facts(more, "trained") == (3, 3)
+    assert tables.facts(more.assign(ours=np.nan), "trained") == (0, 0)  # runs that never reached an error, say
     assert tables.summary(more).splitlines() == [
         "- By counting parameters, 1 measure: ✗ direction not reproduced 1.",
         "- By training, 4 measures: ✓ reproduced 1, ? inconclusive 2, – not run 1. 3 could be measured, from "
