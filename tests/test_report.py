@@ -126,3 +126,27 @@ def test_the_readme_has_the_gradients_of_the_report():
     readme = " ".join((ROOT / "README.md").read_text().split())
     plain, residual = (tables.factor(10 ** results[name]) for name in ("plain56", "resnet56"))
     assert f"early layers are {plain} times those of late ones in plain56, and {residual} times in resnet56" in readme
+
+
+FINDINGS = {
+    "README": ("README.md", "## Findings so far", "\n## ", [".", "studies/cifar100"]),
+    "study B": ("docs/studies.md", "**What is here now** are ten seeds", "\n<!--", ["studies/transfer"]),
+    "study cifar100": ("docs/studies.md", "## Study cifar100", "\n<!--", ["studies/cifar100"]),
+}
+
+
+@pytest.mark.parametrize(("page", "begin", "end", "folders"), FINDINGS.values(), ids=FINDINGS)
+def test_numbers_with_decimals_in_prose_are_measured_or_published(page, begin, end, folders):
+    text = " ".join((ROOT / page).read_text().partition(begin)[2].partition(end)[0].split())
+    sentences = [one for one in re.split(r"(?<=[a-z%)]\.) ", text) if "With earlier code" not in one]
+    written = re.findall(r"−?\d+\.\d+", " ".join(sentences))
+    assert written
+    files = [ROOT / folder / "reports" / name for folder in folders for name in ("results.csv", "claims.csv")]
+    known = np.concatenate([pd.read_csv(file).select_dtypes("number").to_numpy().ravel() for file in files])
+    known = np.concatenate(
+        [known, 100 - known, 10 ** known[np.abs(known) < 10]]
+    )  # accuracies, and factors of logarithms
+    for number in written:
+        decimals = len(number.partition(".")[2])
+        error = np.nanmin(np.abs(known - float(number.replace("−", "-"))))
+        assert error <= 0.5 * 10.0**-decimals + 1e-9, number
