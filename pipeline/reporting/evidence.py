@@ -152,13 +152,14 @@ def gains(s: Study) -> HTML:
 
 
 def convergence(s: Study) -> HTML:
-    """Epochs to fixed errors: a figure if any was reached, the epochs, and ratios of plain to residual."""
+    """Epochs to fixed errors, as a figure and a table if any was reached; best epochs; ratios of plain to residual."""
+    results, figure = s.results, HTML("")
+    fixed = s.results.filter(like="epochs_to_")
     said = (
         "First epoch whose test error is at or below a fixed value, before the learning rate first drops; mean over "
         f"n = {s.n}"
     )
-    figure = HTML("")
-    if s.results.filter(like="epochs_to_").notna().any(axis=None):
+    if fixed.notna().any(axis=None):
         names = ", ".join(s.results["variant"])
         figure = show_figure(
             evidence_figures.convergence(s.results, s.arch), "convergence",
@@ -167,12 +168,15 @@ def convergence(s: Study) -> HTML:
             "<code>reports/results.csv</code>.",
             s.figures,
         )  # fmt: skip
-        said = "The same in numbers"
+        said = "The same in numbers; a dash means that not every run got there"
+    else:
+        highest = max(int(name.removeprefix("epochs_to_")) for name in fixed)
+        results = s.results.drop(columns=fixed.columns)
+        said = f"No network came to {highest} % test error or below in all runs before the learning rate first drops"
     epochs = show_table(
-        tables.convergence_table(s.results),
-        f"{said}; a dash means that not every run got there. The best epoch, as tested in the precision of "
-        "training, is for comparison only: to report it would be to select on the test set. File: "
-        "<code>reports/results.csv</code>.",
+        tables.convergence_table(results),
+        f"{said}. The best epoch, as tested in the precision of training, is for comparison only: to report it would "
+        "be to select on the test set. File: <code>reports/results.csv</code>.",
     )
     ratios = tables.ratios_table(table("convergence"))
     if ratios.empty:
