@@ -143,9 +143,8 @@ def test_numbers_with_decimals_in_prose_are_measured_or_published(page, begin, e
     assert written
     files = [ROOT / folder / "reports" / name for folder in folders for name in ("results.csv", "claims.csv")]
     known = np.concatenate([pd.read_csv(file).select_dtypes("number").to_numpy().ravel() for file in files])
-    known = np.concatenate(
-        [known, 100 - known, 10 ** known[np.abs(known) < 10]]
-    )  # accuracies, and factors of logarithms
+    # accuracies of errors, and factors of logarithms
+    known = np.concatenate([known, 100 - known, 10 ** known[np.abs(known) < 10]])
     for number in written:
         decimals = len(number.partition(".")[2])
         error = np.nanmin(np.abs(known - float(number.replace("−", "-"))))

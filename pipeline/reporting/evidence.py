@@ -153,25 +153,21 @@ def gains(s: Study) -> HTML:
 
 def convergence(s: Study) -> HTML:
     """Epochs to fixed errors, as a figure and a table if any was reached; best epochs; ratios of plain to residual."""
-    results, figure = s.results, HTML("")
     fixed = s.results.filter(like="epochs_to_")
-    said = (
-        "First epoch whose test error is at or below a fixed value, before the learning rate first drops; mean over "
-        f"n = {s.n}"
-    )
     if fixed.notna().any(axis=None):
         names = ", ".join(s.results["variant"])
         figure = show_figure(
             evidence_figures.convergence(s.results, s.arch), "convergence",
             f"Epochs until the test error is at or below fixed values, of {names}.",
-            f"{said}. A point is missing if not every run gets there. Lower is faster. File: "
+            "First epoch whose test error is at or below a fixed value, before the learning rate first drops; mean "
+            f"over n = {s.n}. A point is missing if not every run gets there. Lower is faster. File: "
             "<code>reports/results.csv</code>.",
             s.figures,
         )  # fmt: skip
-        said = "The same in numbers; a dash means that not every run got there"
+        results, said = s.results, "The same in numbers; a dash means that not every run got there"
     else:
         highest = max(int(name.removeprefix("epochs_to_")) for name in fixed)
-        results = s.results.drop(columns=fixed.columns)
+        figure, results = HTML(""), s.results.drop(columns=fixed.columns)
         said = f"No network came to {highest} % test error or below in all runs before the learning rate first drops"
     epochs = show_table(
         tables.convergence_table(results),
