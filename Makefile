@@ -14,7 +14,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 GRID := $(if $(RAY),--address $(RAY),$(if $(filter-out 1,$(JOBS)),--jobs $(JOBS)))
 DRIVER := $(if $(GRID),python -m pipeline.cluster.driver $(GRID) $(OPTIONS))
 
-.PHONY: help setup lock repro study smoke report verify weights unchanged record check test
+.PHONY: help setup lock repro study smoke report verify compare weights unchanged record check test
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
 
@@ -59,6 +59,9 @@ report: setup ## rebuild tables, figures and report from the runs in git, withou
 
 verify: setup ## do the committed weights give the committed numbers? evaluates every run anew, trains nothing
 	python -m pipeline.tools.verify
+
+compare: setup ## how far are the results from those of BASE (main), and how sure is that? NAME=transfer: those of a study
+	python -m pipeline.tools.compare $(BASE) $(if $(NAME),studies/$(NAME))
 
 weights: setup ## put the weights of the recorded runs into weights/, in place of those that are there
 	python -m pipeline.tools.push_weights

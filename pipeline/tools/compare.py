@@ -1,0 +1,202 @@
+"""Do results agree with those of another commit? By network, how far apart they are, and how sure that is.
+
+    python -m pipeline.tools.compare main
+    python -m pipeline.tools.compare main studies/batchnorm
+
+For results that were trained again: on another machine, with other code or with other parameters (`dvc exp run`). Of
+the networks and seeds that both have, the test errors after the last epoch are compared, in the working tree and in
+BASE, paired by seed, with an interval as a claim has (pipeline/analysis/estimates.py). Then come the verdicts that
+differ. Trains nothing, needs no data, and writes nothing. 6 s.
+"""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import chdir
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline import stage
+from pipeline.analysis import claims, grid
+from pipeline.analysis.estimates import estimate
+from pipeline.analysis.grid import Grid
+from pipeline.analysis.tables import interval, percent, pipes, value
+from pipeline.settings import params
+from pipeline.settings.params import Params
+from pipeline.stage import RUNS, StageError
+from pipeline.tools.same_bits import grids, unpack
+
+OTHER = "_in_base"  # after a variant's name, where the networks of both are in one grid
+
+
+@dataclass(frozen=True)
+class Results:
+    """Of one study: `folder` has its params.yaml. `verdicts` are by the claims' ids."""
+
+    folder: Path
+    grid: Grid
+    verdicts: dict[str, str]
+
+    def sessions(self, names: list[str]) -> set[str]:
+        """What the runs of those names were trained on, in words."""
+        paths = [self.folder / RUNS / name / "environment.json" for name in names]
+        return {machine(session) for path in paths for session in json.loads(path.read_text())["sessions"]}
+
+    def predicted(self, name: str) -> np.ndarray:
+        """The class that a run predicts of every test image (images,)."""
+        return pd.read_csv(self.folder / RUNS / name / "predictions.csv")["predicted"].to_numpy()
+
+
+def main() -> None:
+    args = arguments()
+    with tempfile.TemporaryDirectory() as temporary:
+        unpack(args.base, Path(temporary))
+        for folder in args.study:
+            print("\n\n".join(compared(folder, Path(temporary), args.base)), end="\n\n", flush=True)
+
+
+def arguments() -> argparse.Namespace:
+    """The command line. Raises StageError for a folder that is no study."""
+    known = [path.parent for path in grids(stage.TOP)]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("base", metavar="BASE", help="a commit, branch or tag to compare the working tree with")
+    parser.add_argument("study", nargs="*", type=Path, help="a folder, as studies/transfer (., which is study A)")
+    args = parser.parse_args()
+    args.study = args.study or [Path()]
+    for folder in args.study:
+        if folder not in known:
+            raise StageError(f"{folder} is no study; allowed: {', '.join(map(str, known))}")
+    return args
+
+
+def compared(folder: Path, base_tree: Path, base: str) -> Iterator[str]:
+    """What is to be said of the study in `folder`: paragraphs and a table. `base_tree` has the files of BASE.
+
+    Raises StageError if a run is missing or unfit, if nothing can be paired, or if the test images are not the same.
+    """
+    if not (base_tree / folder / "params.yaml").exists():
+        raise StageError(f"{base} has no study in {folder}")
+    here, there = (load(tree / folder) for tree in (stage.TOP, base_tree))
+    variants, seeds = paired(here.grid, there.grid)
+    names = [f"{variant}-{seed}" for variant in variants for seed in seeds]
+    both, spread = joined(here.grid, there.grid, variants, seeds), declared_spread(folder)
+    title = "study A" if folder == Path() else str(folder)
+    yield f"**{title}**: the working tree (here) and {base} (there)"
+    yield f"- Parameters: {differences(here.grid.settings, there.grid.settings, variants)}\n" + "\n".join(
+        f"- Trained {where} on {'; '.join(sorted(side.sessions(names)))}"
+        for where, side in (("here", here), ("there", there))
+    )
+    yield pipes(pd.DataFrame([row(here, there, both, variant, spread) for variant in variants]))
+    yield verdicts(here.verdicts, there.verdicts)
+
+
+def load(folder: Path) -> Results:
+    """The results of the study in `folder`. Raises StageError if a run is missing or unfit."""
+    with chdir(folder):
+        runs, path = grid.load(params.load()), Path("reports/claims.csv")
+        judged = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["id", "verdict"])
+    return Results(folder, runs, dict(zip(judged["id"], judged["verdict"], strict=True)))
+
+
+def paired(here: Grid, there: Grid) -> tuple[list[str], list[int]]:
+    """The variants and seeds that both have. Raises StageError if there are none, or the test images differ."""
+    if here.runs["data"].iloc[0] != there.runs["data"].iloc[0]:
+        raise StageError("the test images are not the same, by the checksum of the data in metrics.json")
+    ours, theirs = here.settings, there.settings
+    variants = [name for name in ours.variants if name in theirs.variants]
+    seeds = sorted({*ours.seeds} & {*theirs.seeds})
+    if not variants or not seeds:
+        raise StageError(
+            f"nothing to compare: {', '.join(ours.variants)} with seeds {ours.seeds} here, "
+            f"{', '.join(theirs.variants)} with seeds {theirs.seeds} there"
+        )
+    return variants, seeds
+
+
+def joined(here: Grid, there: Grid, variants: list[str], seeds: list[int]) -> Grid:
+    """One grid of the runs of both, those of `there` with OTHER after their variant's name."""
+    parts: dict[str, list[pd.DataFrame]] = {"runs": [], "curves": []}
+    for side, suffix in ((here, ""), (there, OTHER)):
+        for name, tables in parts.items():
+            table = getattr(side, name)
+            table = table[table["variant"].isin(variants) & table["seed"].isin(seeds)]
+            tables.append(table.assign(variant=table["variant"] + suffix).sort_values("seed", kind="stable"))
+    wrong = {
+        f"{name}{suffix}-{seed}": side.wrong[f"{name}-{seed}"]
+        for side, suffix in ((here, ""), (there, OTHER))
+        for name in variants
+        for seed in seeds
+    }
+    settings = here.settings.model_copy(update={"seeds": seeds})
+    return replace(here, settings=settings, wrong=wrong, **{name: pd.concat(tables) for name, tables in parts.items()})
+
+
+def declared_spread(folder: Path) -> float:
+    """The spread over seeds that the study's claims file declares, in points of error; NaN if there is none."""
+    paths = [stage.TOP / folder / name for name in ("claims.yaml", "data/claims.yaml")]
+    spread = next((claims.load(path).spread for path in paths if path.exists()), None)
+    return np.nan if spread is None else spread
+
+
+def row(here: Results, there: Results, both: Grid, variant: str, spread: float) -> dict[str, str]:
+    """Test errors of one network here and there, in percent, and their difference, in points.
+
+    Without an interval if all predictions are the same, since then it is one network.
+    """
+    ours, theirs = (both.values("test_error", name) for name in (variant, variant + OTHER))
+    found = estimate(both, "test_error", {variant: 1, variant + OTHER: -1}, spread=spread).estimate
+    names = [f"{variant}-{seed}" for seed in both.settings.seeds]
+    otherwise = float(np.mean([here.predicted(name) != there.predicted(name) for name in names]))
+    return {
+        "network": variant,
+        "test error % here": shown(ours),
+        "there": shown(theirs),
+        "difference": value(found.value),
+        "95 % interval": interval(found.low, found.high) if otherwise else "–",
+        "largest of a seed": value(float(np.abs(ours - theirs).max())),
+        "images predicted otherwise": f"{value(100 * otherwise)} %",
+    }
+
+
+def shown(errors: np.ndarray) -> str:
+    """The mean of errors (n,), one a seed, with their sample standard deviation."""
+    return percent(errors.mean(), errors.std(ddof=1) if len(errors) > 1 else np.nan, len(errors))
+
+
+def differences(here: Params, there: Params, variants: list[str]) -> str:
+    """Which parameters that a run depends on are not the same, with both values."""
+    flat = []
+    for side in (here, there):
+        content = side.model_dump(exclude={"arch", "seeds", "variants"})
+        for variant in variants:
+            content |= {f"arch.{variant}.{key}": at for key, at in side.arch[variant].model_dump().items()}
+        flat.append(content)
+    found = [f"{key} is {at} here, {flat[1].get(key)} there" for key, at in flat[0].items() if at != flat[1].get(key)]
+    return "; ".join(found) or "the same"
+
+
+def machine(session: dict[str, Any]) -> str:
+    """What a session of environment.json ran on."""
+    return (
+        f"{session['hardware']} ({session['capability']}), {session['precision']}, threads {session['threads']}, "
+        f"torch {session['torch']}"
+    )
+
+
+def verdicts(here: dict[str, str], there: dict[str, str]) -> str:
+    """On how many claims both agree, and the others with both verdicts."""
+    shared = [name for name in here if name in there]
+    if not shared:
+        return "No claim was judged in both."
+    others = [f"- {name}: {here[name]} here, {there[name]} there" for name in shared if here[name] != there[name]]
+    said = f"Verdicts: the same on {len(shared) - len(others)} of {len(shared)} claims"
+    return "\n".join([f"{said}; not on", "", *others] if others else [f"{said}."])
+
+
+if __name__ == "__main__":
+    stage.run(main)
