@@ -10,7 +10,6 @@ differ. Trains nothing, needs no data, and writes nothing. 6 s.
 """
 
 import argparse
-import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import chdir
@@ -45,7 +44,7 @@ class Results:
     def sessions(self, names: list[str]) -> set[str]:
         """What the runs of those names were trained on, in words."""
         paths = [self.folder / RUNS / name / "environment.json" for name in names]
-        return {machine(session) for path in paths for session in json.loads(path.read_text())["sessions"]}
+        return {machine(session) for path in paths for session in grid.read_file(path, "a run")["sessions"]}
 
     def predicted(self, name: str) -> np.ndarray:
         """The class that a run predicts of every test image (images,)."""
@@ -81,7 +80,7 @@ def compared(folder: Path, base_tree: Path, base: str) -> Iterator[str]:
     """
     if not (base_tree / folder / "params.yaml").exists():
         raise StageError(f"{base} has no study in {folder}")
-    here, there = (load(tree / folder) for tree in (stage.TOP, base_tree))
+    here, there = load(stage.TOP / folder, "the working tree"), load(base_tree / folder, base)
     variants, seeds = paired(here.grid, there.grid)
     names = [f"{variant}-{seed}" for variant in variants for seed in seeds]
     both, spread = joined(here.grid, there.grid, variants, seeds), declared_spread(folder)
@@ -95,10 +94,14 @@ def compared(folder: Path, base_tree: Path, base: str) -> Iterator[str]:
     yield verdicts(here.verdicts, there.verdicts)
 
 
-def load(folder: Path) -> Results:
-    """The results of the study in `folder`. Raises StageError if a run is missing or unfit."""
+def load(folder: Path, tree: str) -> Results:
+    """The results of the study in `folder`. Raises StageError, which names the `tree`, if a run is missing or unfit."""
     with chdir(folder):
-        runs, path = grid.load(params.load()), Path("reports/claims.csv")
+        try:
+            runs = grid.load(params.load())
+        except StageError as error:
+            raise StageError(f"{tree}: {error}") from None
+        path = Path("reports/claims.csv")
         judged = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["id", "verdict"])
     return Results(folder, runs, dict(zip(judged["id"], judged["verdict"], strict=True)))
 

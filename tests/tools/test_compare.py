@@ -125,7 +125,7 @@ def test_other_parameters_are_named_and_what_both_have_is_compared(study):
             {"seeds": [5]},
             r"nothing to compare: plain8, resnet8 with seeds \[5\] here, plain8, resnet8 with seeds \[3, 1, 2\]",
         ),
-        ({"seeds": [9]}, "run plain8-9 of the grid is missing"),
+        ({"seeds": [9]}, "the working tree: run plain8-9 of the grid is missing"),
     ],
 )
 def test_what_cannot_be_paired_is_refused(study, changes, said):
