@@ -5,8 +5,9 @@
 
 For results that were trained again: on another machine, with other code or with other parameters (`dvc exp run`). Of
 the networks and seeds that both have, the test errors after the last epoch are compared, in the working tree and in
-BASE, paired by seed, with an interval as a claim has (pipeline/analysis/estimates.py). Then come the verdicts that
-differ. Trains nothing, needs no data, and writes nothing. 6 s.
+BASE, paired by seed. An interval is made as for a claim (pipeline/analysis/estimates.py): over seeds from three on,
+else over test images, with the declared spread over seeds of two networks. Then come the verdicts that differ, each on
+all runs of its side. Trains nothing, needs no data, and writes nothing. 7 s.
 """
 
 import argparse
@@ -41,10 +42,15 @@ class Results:
     grid: Grid
     verdicts: dict[str, str]
 
-    def sessions(self, names: list[str]) -> set[str]:
+    def machines(self, names: list[str]) -> set[str]:
         """What the runs of those names were trained on, in words."""
         paths = [self.folder / RUNS / name / "environment.json" for name in names]
         return {machine(session) for path in paths for session in grid.read_file(path, "a run")["sessions"]}
+
+    def start(self, variant: str) -> str:
+        """The record of the weights that a variant's runs start from; empty if they are random."""
+        path = self.folder / "reports/starts" / f"{variant}.json"
+        return path.read_text() if path.exists() else ""
 
     def predicted(self, name: str) -> np.ndarray:
         """The class that a run predicts of every test image (images,)."""
@@ -84,13 +90,18 @@ def compared(folder: Path, base_tree: Path, base: str) -> Iterator[str]:
     variants, seeds = paired(here.grid, there.grid)
     names = [f"{variant}-{seed}" for variant in variants for seed in seeds]
     both, spread = joined(here.grid, there.grid, variants, seeds), declared_spread(folder)
+    rows, tests = zip(*(row(here, there, both, variant, spread) for variant in variants), strict=True)
     title = "study A" if folder == Path() else str(folder)
     yield f"**{title}**: the working tree (here) and {base} (there)"
-    yield f"- Parameters: {differences(here.grid.settings, there.grid.settings, variants)}\n" + "\n".join(
-        f"- Trained {where} on {'; '.join(sorted(side.sessions(names)))}"
-        for where, side in (("here", here), ("there", there))
-    )
-    yield pipes(pd.DataFrame([row(here, there, both, variant, spread) for variant in variants]))
+    facts = {
+        "Parameters": differences(here, there, variants),
+        "Not in both": unpaired(here.grid.settings, there.grid.settings),
+        "Trained here on": "; ".join(sorted(here.machines(names))),
+        "Trained there on": "; ".join(sorted(there.machines(names))),
+        "Intervals": "; ".join(sorted({*tests} - {""})),
+    }
+    yield "\n".join(f"- {key}: {said}" for key, said in facts.items() if said)
+    yield pipes(pd.DataFrame(rows))
     yield verdicts(here.verdicts, there.verdicts)
 
 
@@ -108,8 +119,10 @@ def load(folder: Path, tree: str) -> Results:
 
 def paired(here: Grid, there: Grid) -> tuple[list[str], list[int]]:
     """The variants and seeds that both have. Raises StageError if there are none, or the test images differ."""
-    if here.runs["data"].iloc[0] != there.runs["data"].iloc[0]:
-        raise StageError("the test images are not the same, by the checksum of the data in metrics.json")
+    data = [side.runs["data"].iloc[0] for side in (here, there)]
+    if data[0] != data[1]:
+        tested = [f"{each['dataset']} ({each.get('identity')}, sha256 {each.get('content_sha256')})" for each in data]
+        raise StageError(f"they were tested on other images: {tested[0]} here, {tested[1]} there")
     ours, theirs = here.settings, there.settings
     variants = [name for name in ours.variants if name in theirs.variants]
     seeds = sorted({*ours.seeds} & {*theirs.seeds})
@@ -123,20 +136,14 @@ def paired(here: Grid, there: Grid) -> tuple[list[str], list[int]]:
 
 def joined(here: Grid, there: Grid, variants: list[str], seeds: list[int]) -> Grid:
     """One grid of the runs of both, those of `there` with OTHER after their variant's name."""
-    parts: dict[str, list[pd.DataFrame]] = {"runs": [], "curves": []}
+    runs, curves, wrong = [], [], {}
     for side, suffix in ((here, ""), (there, OTHER)):
-        for name, tables in parts.items():
-            table = getattr(side, name)
+        for tables, table in ((runs, side.runs), (curves, side.curves)):
             table = table[table["variant"].isin(variants) & table["seed"].isin(seeds)]
             tables.append(table.assign(variant=table["variant"] + suffix).sort_values("seed", kind="stable"))
-    wrong = {
-        f"{name}{suffix}-{seed}": side.wrong[f"{name}-{seed}"]
-        for side, suffix in ((here, ""), (there, OTHER))
-        for name in variants
-        for seed in seeds
-    }
+        wrong |= {f"{name}{suffix}-{seed}": side.wrong[f"{name}-{seed}"] for name in variants for seed in seeds}
     settings = here.settings.model_copy(update={"seeds": seeds})
-    return replace(here, settings=settings, wrong=wrong, **{name: pd.concat(tables) for name, tables in parts.items()})
+    return replace(here, settings=settings, runs=pd.concat(runs), curves=pd.concat(curves), wrong=wrong)
 
 
 def declared_spread(folder: Path) -> float:
@@ -146,24 +153,22 @@ def declared_spread(folder: Path) -> float:
     return np.nan if spread is None else spread
 
 
-def row(here: Results, there: Results, both: Grid, variant: str, spread: float) -> dict[str, str]:
-    """Test errors of one network here and there, in percent, and their difference, in points.
-
-    Without an interval if all predictions are the same, since then it is one network.
-    """
+def row(here: Results, there: Results, both: Grid, variant: str, spread: float) -> tuple[dict[str, str], str]:
+    """Test errors of one network here and there, in percent, their difference, in points, and how that was tested."""
     ours, theirs = (both.values("test_error", name) for name in (variant, variant + OTHER))
     found = estimate(both, "test_error", {variant: 1, variant + OTHER: -1}, spread=spread).estimate
     names = [f"{variant}-{seed}" for seed in both.settings.seeds]
     otherwise = float(np.mean([here.predicted(name) != there.predicted(name) for name in names]))
-    return {
+    cells = {
         "network": variant,
         "test error % here": shown(ours),
         "there": shown(theirs),
-        "difference": value(found.value),
-        "95 % interval": interval(found.low, found.high) if otherwise else "–",
+        "here − there, points": value(found.value),
+        "95 % interval": interval(found.low, found.high) if otherwise else "same predictions",
         "largest of a seed": value(float(np.abs(ours - theirs).max())),
         "images predicted otherwise": f"{value(100 * otherwise)} %",
     }
+    return cells, found.test if otherwise else ""
 
 
 def shown(errors: np.ndarray) -> str:
@@ -171,24 +176,39 @@ def shown(errors: np.ndarray) -> str:
     return percent(errors.mean(), errors.std(ddof=1) if len(errors) > 1 else np.nan, len(errors))
 
 
-def differences(here: Params, there: Params, variants: list[str]) -> str:
-    """Which parameters that a run depends on are not the same, with both values."""
+def differences(here: Results, there: Results, variants: list[str]) -> str:
+    """What the runs of `variants` depend on and is not the same: parameters, and weights that they start from."""
     flat = []
-    for side in (here, there):
-        content = side.model_dump(exclude={"arch", "seeds", "variants"})
+    for settings in (here.grid.settings, there.grid.settings):
+        content = settings.model_dump(exclude={"arch", "seeds", "variants"})
         for variant in variants:
-            content |= {f"arch.{variant}.{key}": at for key, at in side.arch[variant].model_dump().items()}
+            content |= {f"arch.{variant}.{key}": at for key, at in settings.arch[variant].model_dump().items()}
         flat.append(content)
-    found = [f"{key} is {at} here, {flat[1].get(key)} there" for key, at in flat[0].items() if at != flat[1].get(key)]
+    found = [f"{key} is {at} here, {flat[1][key]} there" for key, at in flat[0].items() if at != flat[1][key]]
+    starts = [[side.start(variant) for variant in variants] for side in (here, there)]
+    found += [
+        f"{variant} starts from other weights"
+        for variant, *pair in zip(variants, *starts, strict=True)
+        if pair[0] != pair[1]
+    ]
     return "; ".join(found) or "the same"
 
 
-def machine(session: dict[str, Any]) -> str:
-    """What a session of environment.json ran on."""
-    return (
-        f"{session['hardware']} ({session['capability']}), {session['precision']}, threads {session['threads']}, "
-        f"torch {session['torch']}"
+def unpaired(here: Params, there: Params) -> str:
+    """Which variants and seeds only one of the two has."""
+    return "; ".join(
+        f"{key} {', '.join(map(str, only))} only {where}"
+        for key in ("variants", "seeds")
+        for where, one, other in (("here", here, there), ("there", there, here))
+        if (only := [each for each in getattr(one, key) if each not in getattr(other, key)])
     )
+
+
+def machine(session: dict[str, Any]) -> str:
+    """What a session of environment.json ran on; of what earlier versions did not note, nothing."""
+    facts = [session.get(key) for key in ("hardware", "capability", "precision")]
+    facts += [f"{key} {session[key]}" for key in ("threads", "torch") if key in session]
+    return ", ".join(fact for fact in facts if fact)
 
 
 def verdicts(here: dict[str, str], there: dict[str, str]) -> str:
@@ -197,7 +217,7 @@ def verdicts(here: dict[str, str], there: dict[str, str]) -> str:
     if not shared:
         return "No claim was judged in both."
     others = [f"- {name}: {here[name]} here, {there[name]} there" for name in shared if here[name] != there[name]]
-    said = f"Verdicts: the same on {len(shared) - len(others)} of {len(shared)} claims"
+    said = f"Verdicts, each on all runs of its side: the same on {len(shared) - len(others)} of {len(shared)} claims"
     return "\n".join([f"{said}; not on", "", *others] if others else [f"{said}."])
 
 

@@ -67,20 +67,17 @@ def test_differences_are_paired_by_seed(study):
         "4.00",
         f"{predicted:.2f} %",
     ]
-    assert cells(output, "resnet8")[3:] == [
-        "0.00",
-        "–",
-        "0.00",
-        "0.00 %",
-    ]  # one network, so there is nothing to be sure of
+    assert cells(output, "resnet8")[3:] == ["0.00", "same predictions", "0.00", "0.00 %"]
 
 
 def test_machines_and_verdicts_are_named(study):
     output = run("tools.compare", "main").stdout
     assert "**study A**: the working tree (here) and main (there)" in output
-    assert "- Parameters: the same" in output
-    assert output.count("Trained here on Some CPU (AVX2), fp32, threads 2, torch 2.11.0\n") == 1
-    assert output.count("Trained there on Some CPU (AVX2), bf16, threads 2, torch 2.11.0\n") == 1
+    assert "- Parameters: the same\n" in output
+    assert "- Intervals: Student's t over seeds\n" in output
+    assert "Not in both" not in output
+    assert output.count("Trained here on: Some CPU, AVX2, fp32, threads 2, torch 2.11.0\n") == 1
+    assert output.count("Trained there on: Some CPU, AVX2, bf16, threads 2, torch 2.11.0\n") == 1
     assert "the same on 1 of 2 claims; not on\n\n- two: not reproduced here, inconclusive there" in output
     (study / "reports/claims.csv").unlink()
     assert "No claim was judged in both." in run("tools.compare", "main").stdout
@@ -110,12 +107,17 @@ def test_other_parameters_are_named_and_what_both_have_is_compared(study):
     for name in ("resnet8-7", "plain14-2", "plain14-7"):
         write(study, name, 30.0)
     output = run("tools.compare", "main").stdout
-    assert (
-        "Parameters: weight_decay is 0.0005 here, 0.0001 there; arch.resnet8.bn_eps is 0.001 here, 1e-05 there"
-        in output
-    )
+    assert "- Parameters: weight_decay is 0.0005 here, 0.0001 there; arch.resnet8.bn_eps is 0.001 here" in output
     assert cells(output, "resnet8")[1:3] == ["17.00 (1)", "17.00 (1)"]
-    assert "plain14" not in output
+    assert "- Not in both: variants plain14 only here; variants plain8 only there; seeds 7 only here; " in output
+    assert "; seeds 3, 1 only there\n" in output
+    assert "| plain14 |" not in output
+
+
+def test_other_weights_to_start_from_are_named(study):
+    (study / "reports/starts").mkdir()
+    (study / "reports/starts/plain8.json").write_text("{}")
+    assert "Parameters: plain8 starts from other weights\n" in run("tools.compare", "main").stdout
 
 
 @pytest.mark.parametrize(
@@ -140,7 +142,9 @@ def test_other_test_images_are_refused(study):
     for path in (study / "reports/runs").glob("*/metrics.json"):
         content = json.loads(path.read_text())
         path.write_text(json.dumps(content | {"data": {"dataset": "cifar100", "identity": "something else"}}))
-    assert "the test images are not the same" in refused(run("tools.compare", "main"))
+    assert "on other images: cifar100 (something else, sha256 None) here, cifar10 (None, " in refused(
+        run("tools.compare", "main")
+    )
 
 
 def test_a_wrong_commit_or_study_is_named(study):
