@@ -36,16 +36,16 @@ OTHER = "_in_base"  # after a variant's name, where the networks of both are in 
 
 @dataclass(frozen=True)
 class Results:
-    """Of one study: `folder` has its params.yaml. `verdicts` are by the claims' ids."""
+    """Of one study: `folder` has its params.yaml. `machines` are by the runs' names, `verdicts` by the claims' ids."""
 
     folder: Path
     grid: Grid
+    machines: dict[str, set[str]]
     verdicts: dict[str, str]
 
-    def machines(self, names: list[str]) -> set[str]:
-        """What the runs of those names were trained on, in words."""
-        paths = [self.folder / RUNS / name / "environment.json" for name in names]
-        return {machine(session) for path in paths for session in grid.read_file(path, "a run")["sessions"]}
+    def trained_on(self, names: list[str]) -> str:
+        """The machines that runs of those names were trained on, in words."""
+        return "; ".join(sorted(set().union(*(self.machines[name] for name in names))))
 
     def start(self, variant: str) -> str:
         """The record of the weights that a variant's runs start from; empty if they are random."""
@@ -96,8 +96,8 @@ def compared(folder: Path, base_tree: Path, base: str) -> Iterator[str]:
     facts = {
         "Parameters": differences(here, there, variants),
         "Not in both": unpaired(here.grid.settings, there.grid.settings),
-        "Trained here on": "; ".join(sorted(here.machines(names))),
-        "Trained there on": "; ".join(sorted(there.machines(names))),
+        "Trained here on": here.trained_on(names),
+        "Trained there on": there.trained_on(names),
         "Intervals": "; ".join(sorted({*tests} - {""})),
     }
     yield "\n".join(f"- {key}: {said}" for key, said in facts.items() if said)
@@ -110,11 +110,13 @@ def load(folder: Path, tree: str) -> Results:
     with chdir(folder):
         try:
             runs = grid.load(params.load())
+            sessions = {name: grid.read(name, "environment.json")["sessions"] for name in runs.wrong}
         except StageError as error:
             raise StageError(f"{tree}: {error}") from None
         path = Path("reports/claims.csv")
         judged = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["id", "verdict"])
-    return Results(folder, runs, dict(zip(judged["id"], judged["verdict"], strict=True)))
+    machines = {name: {machine(session) for session in each} for name, each in sessions.items()}
+    return Results(folder, runs, machines, dict(zip(judged["id"], judged["verdict"], strict=True)))
 
 
 def paired(here: Grid, there: Grid) -> tuple[list[str], list[int]]:

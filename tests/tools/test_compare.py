@@ -35,17 +35,16 @@ def study(workspace: Path, settings, monkeypatch) -> Path:
 def put(folder: Path, errors: dict[str, list[float]], precision: str, verdicts: dict[str, str]) -> None:
     for variant, row in errors.items():
         for seed, error in zip(SEEDS, row, strict=True):
-            write(folder, f"{variant}-{seed}", error)
-            session = SESSION | {"precision": precision}
-            path = folder / "reports/runs" / f"{variant}-{seed}" / "environment.json"
-            path.write_text(json.dumps({"sessions": [session, session]}))
+            write(folder, f"{variant}-{seed}", error, precision)
     rows = "".join(f"{name},{verdict}\n" for name, verdict in verdicts.items())
     (folder / "reports/claims.csv").write_text(f"id,verdict\n{rows}")
 
 
-def write(folder: Path, name: str, error: float) -> None:
+def write(folder: Path, name: str, error: float, precision: str = "fp32") -> None:
     rates = [learning_rate(params.load(folder / "params.yaml"), epoch) for epoch in range(3)]
     write_run(folder / "reports/runs" / name, [60.0, 50.0, error], rates)
+    content = {"sessions": [SESSION | {"precision": precision}] * 2}
+    (folder / "reports/runs" / name / "environment.json").write_text(json.dumps(content))
 
 
 def cells(output: str, network: str) -> list[str]:
@@ -136,6 +135,15 @@ def test_what_cannot_be_paired_is_refused(study, changes, said):
     change_params(study, **changes)
     result = run("tools.compare", "main")
     assert re.search(said, refused(result)), result.stderr
+
+
+def test_the_tree_that_lacks_a_file_is_named(study):
+    path = "reports/runs/plain8-3/environment.json"
+    (study / path).unlink()
+    assert "error: the working tree: run plain8-3 of the grid is missing" in refused(run("tools.compare", "main"))
+    commit(study, "Lose a file")
+    sh(study, f"git checkout -q HEAD~1 -- {path}")
+    assert f"error: main: run plain8-3 of the grid is missing ({path})" in refused(run("tools.compare", "main"))
 
 
 def test_other_test_images_are_refused(study):
