@@ -1,4 +1,4 @@
-"""The trained networks of study A for torch.hub, with the committed weights.
+"""The trained networks of the main study for torch.hub, with the committed weights.
 
     network = torch.hub.load(REPO, "resnet20")
     logits = network(images)  # float (N, 3, 32, 32), RGB from 0 to 1; network.classes are the names in order

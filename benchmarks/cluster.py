@@ -116,7 +116,7 @@ def task(one: Task) -> Task:
 
 
 def simulation(overhead: float) -> pd.DataFrame:
-    """The grid of study A on so many GPUs or cores, each run with an `overhead` in seconds."""
+    """The grid of the main study on so many GPUs or cores, each run with an `overhead` in seconds."""
     rows = []
     for what, (shallow, deep) in SECONDS.items():
         runs = [EPOCHS * seconds + overhead for seconds in (deep, shallow) for _ in range(2 * SEEDS)]

@@ -1,7 +1,8 @@
 """A measure of some variants, each with a sign, or the ratio of two such sums: the value and how sure it is.
 
 With three seeds or more the runs are the sample, paired by seed; with fewer the test images are, and a declared spread
-over seeds is added; statistics.py has the methods. Where every seed parts the same images anew the interval is wider.
+over seeds is added. Without one, two seeds have Student's interval, with one degree of freedom, and one seed has none.
+intervals.py has the methods. Where every seed parts the same images anew the interval is wider.
 """
 
 from typing import NamedTuple

@@ -61,15 +61,15 @@ def results_table(results: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame(
         {
             "network": results["variant"] + np.where(results["diverged"] > 0, " (diverged)", ""),
-            "layers": results["depth"],
-            "shortcut": results["shortcut"].map(SHORTCUTS),
-            "parameters": [f"{count:,}" for count in results["parameters"]],
             "test error %": [
                 percent(*row) for row in results[["test_error", "test_error_sd", "runs"]].itertuples(index=False)
             ],
-            "train error %": results["train_error"].map(value),
             "paper %": results["paper"].map(value),
             "study A %": results["study_a"].map(value),
+            "train error %": results["train_error"].map(value),
+            "layers": results["depth"],
+            "shortcut": results["shortcut"].map(SHORTCUTS),
+            "parameters": [f"{count:,}" for count in results["parameters"]],
         }
     )
     return table if results["net"].any() else table.drop(columns=["paper %", "study A %"])
@@ -190,9 +190,11 @@ def convergence_table(results: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame({"network": results["variant"]})
     for column in columns:
         table[f"≤ {column.removeprefix('epochs_to_')} %"] = results[column].map(lambda x: value(x, ".3g"))
-    best = zip(results["best_test_error"], results["best_epoch"], strict=True)
-    table["best epoch"] = [f"{value(error)} % in {epoch:.3g}" for error, epoch in best]
-    table["last epoch"] = [f"{value(error)} %" for error in results["test_error"]]
+    best = results[["best_test_error", "best_epoch", "runs"]].itertuples(index=False)
+    table["lowest error during training"] = [
+        f"{value(error)} %, {'epoch' if runs == 1 else 'mean epoch'} {epoch:.3g}" for error, epoch, runs in best
+    ]
+    table["final error"] = [f"{value(error)} %" for error in results["test_error"]]
     return table
 
 
@@ -270,13 +272,18 @@ def summary(claims: pd.DataFrame) -> str:
         said = ", ".join(f"{verdict(name)} {count}" for name, count in counts.items())
         judged, rest = facts(claims, kind)
         total = sum(counts.values())
-        on = (
-            f" {judged} could be measured, from {rest} number{'s' * (rest > 1)}, each of one network." if judged else ""
-        )
+        on = f" {with_values(judged, rest)}." if judged else ""
         lines.append(
             f"- {KINDS[kind].capitalize()}, {total} measure{'s' * (total > 1)}: {said}.{on * (kind == 'trained')}"
         )
     return "\n".join(lines)
+
+
+def with_values(measures: int, quantities: int) -> str:
+    """How many measures have a value, and whether they depend on one another, being made of fewer quantities."""
+    have = f"{measures} {'has a value' if measures == 1 else 'have values'}"
+    shared = f", all made of {quantities} quantities of single networks, so they are not independent"
+    return have + shared * (quantities < measures)
 
 
 def has_parts(claims: pd.DataFrame) -> bool:

@@ -31,7 +31,7 @@ def main() -> None:
     folder = Path("studies", args.study) if args.study else Path()
     if not (folder / "dvc.yaml").exists():
         names = ", ".join(sorted(path.parent.name for path in Path().glob("studies/*/dvc.yaml")))
-        raise StageError(f"--study is {args.study}; allowed: {names}, or none of them for study A")
+        raise StageError(f"--study is {args.study}; allowed: {names}, or none of them for the main study")
     with locked(Path(".scratch/grid.lock"), "another driver is at work here: wait for it, or stop it first"):
         stages = Stages(folder)
         stages.prepare()
@@ -47,7 +47,7 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     """The command line. Raises StageError if a number or a label is not of the right form."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--study", help="a folder under studies (study A)")
+    parser.add_argument("--study", help="a folder under studies (the main study)")
     parser.add_argument(
         "--jobs", default="auto", help="runs at once on this machine, or auto: as many as it has room for"
     )

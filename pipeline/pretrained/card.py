@@ -38,7 +38,7 @@ def study(folder: Path) -> dict[str, Any]:
             row["md5"] = recorded.file_md5(recorded.weights(name, folder))
             runs.append(row | {key: metrics[key] for key in ("parameters", "test_error", "test_images", "data")})
     return {
-        "title": "Study A" if folder == Path() else f"{folder}",
+        "title": "Main study" if folder == Path() else f"{folder}",
         "settings": settings,
         "data": DATASETS[settings.dataset].title,
         "identity": runs[0]["data"]["identity"],

@@ -28,7 +28,7 @@ class Classifier(nn.Module):
 
 
 def committed(variant: str, seed: int = 0) -> Classifier:
-    """The network of study A's committed run of `variant` and `seed`, on the CPU, ready to classify.
+    """The network of the main study's committed run of `variant` and `seed`, on the CPU, ready to classify.
 
     Raises StageError if there is no such run.
     """

@@ -13,12 +13,14 @@ from pipeline.analysis import measures
 from pipeline.reporting.figures import looks
 
 PAIRS = 20  # of classes that `confused` shows
+SCALE = 1.6  # of colours in `confusion`
 
 
 def confusion(counts: pd.DataFrame) -> Figure:
     """Confusion matrices side by side: shares in percent of each actual class, summed over seeds.
 
-    Of two networks there is a third panel, the second's shares less the first's.
+    Of two networks there is a third panel, the second's shares less the first's. Colours end at SCALE times the
+    largest value, so that black digits can be read on all.
     """
     variants = counts["variant"].unique()
     panels = {variant: share(counts[counts["variant"] == variant]) for variant in variants}
@@ -29,11 +31,12 @@ def confusion(counts: pd.DataFrame) -> Figure:
     size = ((side + names - 0.7) * len(panels), side - 0.2)
     figure, axes = plt.subplots(1, len(panels), figsize=size, layout="constrained", squeeze=False)
     for axis, (title, matrix) in zip(axes[0], panels.items(), strict=True):
-        shown = {"annot": True, "fmt": ".0f", "annot_kws": {"size": 7}, "square": True, "linewidths": 0.3}
+        shown = {"annot": True, "fmt": ".0f", "square": True, "linewidths": 0.3}
+        shown["annot_kws"] = {"size": 7, "color": "black"}
         if title in variants:
-            colours = {"vmin": 0, "vmax": 100, "cmap": "Blues"}
+            colours = {"vmin": 0, "vmax": 100 * SCALE, "cmap": "Blues"}
         else:
-            largest = max(1.0, np.abs(matrix.to_numpy()).max())
+            largest = SCALE * max(1.0, np.abs(matrix.to_numpy()).max())
             colours = {"vmin": -largest, "vmax": largest, "cmap": "RdBu"}
             shown |= {"fmt": "", "annot": matrix.round().astype(int).map(lambda x: f"{x:+d}" if x else "0")}
         sns.heatmap(matrix, ax=axis, cbar=False, **colours, **shown)

@@ -35,8 +35,8 @@ def verdicts(s: Study) -> HTML:
     summary = show_table(
         tables.parts_table(judged),
         f"Verdicts on {len(judged)} measures of the claims of study A (A, with its numbers), of the paper (P) and of "
-        "study B (B). The numbers are of the first measure of each claim; ours is mean ± sample standard deviation "
-        "(number of runs). "
+        "study B (B). The number after a sign says how many measures of the claim have that verdict. Ours and "
+        "published are of its first measure; ours is mean ± sample standard deviation (number of runs). "
         '<a href="#Claims-one-by-one">Claims one by one</a> has all measures. File: <code>reports/claims.csv</code>.',
     )
     summary = summary.data.replace('<div class="table">', '<div class="table summary">')
@@ -54,7 +54,7 @@ def known(s: Study) -> HTML:
     made, rest = tables.facts(judged, "trained")
     sentences = [
         f"<strong>From training</strong> ({s.epochs}, {s.seeds}): {', '.join(said) or 'nothing yet'}"
-        + (f"; {measures(made)} could be taken, from {rest} numbers, each of one network" if said else "")
+        + (f"; {tables.with_values(made, rest)}" if said else "")
         + (f". A reproduction takes {ENOUGH} seeds or more." if s.n < ENOUGH else "."),
         f"<strong>Without training</strong> (counting parameters, construction, gradients before the first step): "
         f"{measures(total(others, 'reproduced'))} reproduced, {total(others, 'not reproduced')} not{at_the_start(s)}.",
@@ -171,22 +171,26 @@ def convergence(s: Study) -> HTML:
         said = f"No network came to {highest} % test error or below in all runs before the learning rate first drops"
     epochs = show_table(
         tables.convergence_table(results),
-        f"{said}. The best epoch, as tested in the precision of training, is for comparison only: to report it would "
-        "be to select on the test set. File: <code>reports/results.csv</code>.",
+        f"{said}. Errors during training are in the precision of training, the final error is in fp32. The lowest one "
+        "is for comparison only: to report it would be to select on the test set. File: "
+        "<code>reports/results.csv</code>.",
     )
     ratios = tables.ratios_table(table("convergence"))
     if ratios.empty:
         return HTML(figure.data + epochs.data)
+    judged = table("claims")
+    of_ratios = judged[judged["measured"].str.startswith("epochs to ", na=False)]
+    claimed = (
+        f"The claims compare the {of_ratios['measured'].iloc[0].split(' of ')[0]}, as declared beforehand. "
+        if len(of_ratios)
+        else ""
+    )
     faster = show_table(
         ratios,
-        "Epochs of the plain network divided by those of the residual one. Above 1 the residual network is faster; "
-        "study A "
-        "claims 2 and does not say to which error. We declared 20 %, which in earlier runs favoured the claim most. "
-        "If the "
-        "plain network never gets there, the ratio is larger than shown. Ratio of the means ± standard deviation "
-        "(number of "
-        "runs). The interval is Fieller's and includes the rounding to whole epochs; one run has none. File: "
-        "<code>reports/convergence.csv</code>.",
+        "Epochs of the plain network divided by those of the residual one. Above 1 the residual network is faster. "
+        f"{claimed}If the plain network never gets there, the ratio is larger than shown. Ratio of the means ± "
+        "standard deviation (number of runs). The interval is Fieller's and includes the rounding to whole epochs; one "
+        "run has none. File: <code>reports/convergence.csv</code>.",
     )
     return HTML(figure.data + epochs.data + faster.data)
 

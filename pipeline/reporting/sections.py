@@ -32,7 +32,10 @@ def opening(s: Study, heading: str, lede: str, study_epochs: int, of: str = "of 
     if s.settings.dataset in GENERATED:
         notes.append(f"These images were <strong>generated</strong>; nothing here says anything about {s.title}.")
     elif s.data["identity"].startswith("a copy"):
-        notes.append(f"The data is not the official archive, but {html.escape(s.data['identity'])}.")
+        notes.append(
+            f"The data is not the official archive, but {html.escape(s.data['identity'])}. It has no public address; "
+            "runs on the official files give other numbers."
+        )
     short = s.settings.epochs < study_epochs
     if short:
         notes.append(
@@ -43,11 +46,10 @@ def opening(s: Study, heading: str, lede: str, study_epochs: int, of: str = "of 
     if used < available:
         notes.append(f"Only <strong>{used:,} of {available:,} training images</strong> were used.")
     if s.n == 1:
-        errors = s.results["test_error_se"]
         notes.append(
             "There is <strong>one run of each network</strong>, and another seed might disagree. One run cannot "
             "reproduce a claim, so the verdicts say only whether it agrees. The intervals cover the choice of test "
-            f"images (a standard error of {errors.min():.2f} to {errors.max():.2f} points) and a spread over seeds "
+            f"images (a standard error of {binomial(s)} points) and a spread over seeds "
             f"that is declared with the claims{', for runs of full length' if short else ''}."
         )
     notes += unlike(s)
@@ -73,6 +75,12 @@ def unlike(s: Study) -> list[str]:
     ]
 
 
+def binomial(s: Study) -> str:
+    """The standard error of a run's test error from the number of test images, lowest to highest, in words."""
+    errors = s.results["test_error_se"]
+    return " to ".join(dict.fromkeys(f"{error:.2f}" for error in (errors.min(), errors.max())))
+
+
 def sessions(name: str) -> list[dict[str, Any]]:
     """The record of each session that trained run `name`."""
     return json.loads((stage.RUNS / name / "environment.json").read_text())["sessions"]
@@ -80,11 +88,10 @@ def sessions(name: str) -> list[dict[str, Any]]:
 
 def networks(s: Study) -> HTML:
     """The table of results."""
-    errors = s.results["test_error_se"]
     return show_table(
         tables.results_table(s.results),
         "Errors of the last epoch in percent, mean ± sample standard deviation (number of runs). Other test "
-        f"images would shift each run by a standard error of {errors.min():.2f} to {errors.max():.2f} points. "
+        f"images would shift each run by a standard error of {binomial(s)} points. "
         "File: <code>reports/results.csv</code>.",
     )
 

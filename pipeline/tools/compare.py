@@ -70,7 +70,7 @@ def arguments() -> argparse.Namespace:
     known = [path.parent for path in grids(stage.TOP)]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("base", metavar="BASE", help="a commit, branch or tag to compare the working tree with")
-    parser.add_argument("study", nargs="*", type=Path, help="a folder, as studies/transfer (., which is study A)")
+    parser.add_argument("study", nargs="*", type=Path, help="a folder, as studies/transfer (., the main study)")
     args = parser.parse_args()
     args.study = args.study or [Path()]
     for folder in args.study:
@@ -91,7 +91,7 @@ def compared(folder: Path, base_tree: Path, base: str) -> Iterator[str]:
     names = [f"{variant}-{seed}" for variant in variants for seed in seeds]
     both, spread = joined(here.grid, there.grid, variants, seeds), declared_spread(folder)
     rows, tests = zip(*(row(here, there, both, variant, spread) for variant in variants), strict=True)
-    title = "study A" if folder == Path() else str(folder)
+    title = "main study" if folder == Path() else str(folder)
     yield f"**{title}**: the working tree (here) and {base} (there)"
     facts = {
         "Parameters": differences(here, there, variants),

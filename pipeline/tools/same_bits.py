@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def grids(code: Path) -> list[Path]:
-    """The params.yaml of study A and of the others, in `code`."""
+    """The params.yaml of the main study and of the others, in `code`."""
     return [Path("params.yaml"), *(path.relative_to(code) for path in sorted(code.glob("studies/*/params.yaml")))]
 
 

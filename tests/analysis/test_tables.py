@@ -21,11 +21,14 @@ def test_the_convergence_table_has_a_dash_where_an_error_is_never_reached():
             "epochs_to_10": [np.nan],
             "best_test_error": [12.0],
             "best_epoch": [3],
+            "runs": [1],
             "test_error": [12.5],
         }
     )
     row = tables.convergence_table(results).iloc[0]
-    assert row.tolist() == ["plain20", "2", "–", "12.00 % in 3", "12.50 %"]
+    assert row.tolist() == ["plain20", "2", "–", "12.00 %, epoch 3", "12.50 %"]
+    several = tables.convergence_table(results.assign(best_epoch=83 / 3, runs=3)).iloc[0]
+    assert several["lowest error during training"] == "12.00 %, mean epoch 27.7"
 
 
 def claims_of(*rows: tuple) -> pd.DataFrame:
@@ -77,11 +80,14 @@ def test_kinds_of_claims_are_tallied_apart_with_the_facts_that_they_rest_on(clai
         "trained": {"reproduced": 1, "inconclusive": 2, "not run": 1},
     }
     assert tables.facts(more, "trained") == (3, 3)
+    assert tables.with_values(1, 2) == "1 has a value"
+    assert tables.with_values(36, 30) == (
+        "36 have values, all made of 30 quantities of single networks, so they are not independent"
+    )
     assert tables.facts(more.assign(ours=np.nan), "trained") == (0, 0)  # runs that never reached an error, say
     assert tables.summary(more).splitlines() == [
         "- By counting parameters, 1 measure: ✗ direction not reproduced 1.",
-        "- By training, 4 measures: ✓ reproduced 1, ? inconclusive 2, – not run 1. 3 could be measured, from "
-        "3 numbers, each of one network.",
+        "- By training, 4 measures: ✓ reproduced 1, ? inconclusive 2, – not run 1. 3 have values.",
     ]
 
 

@@ -1,6 +1,7 @@
 """Figures by class: what is drawn are the numbers of the tables."""
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -34,6 +35,16 @@ def test_the_confusion_matrix_shows_percentages_over_seeds(counts):
     assert [text.get_text() for text in axes[1].texts] == ["90", "10", "10", "90"]
     assert [text.get_text() for text in axes[2].texts] == ["+20", "-20", "-20", "+20"]
     assert len(class_figures.confusion(counts[counts["variant"] == "plain20"]).axes) == 1
+
+
+def test_digits_in_the_confusion_matrix_have_a_contrast_of_four_and_a_half(counts):
+    for axis in class_figures.confusion(counts.assign(count=counts["count"].where(counts["count"] > 50, 0))).axes:
+        (cells,) = axis.collections
+        for text, colour in zip(axis.texts, cells.get_facecolors(), strict=True):
+            assert text.get_color() == "black"
+            linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in colour[:3]]
+            luminance = np.dot([0.2126, 0.7152, 0.0722], linear)  # WCAG 2.2
+            assert (luminance + 0.05) / 0.05 >= 4.5
 
 
 def test_class_error_bars_are_means_over_seeds(counts):

@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import rgb_to_hsv, to_rgb
 
 from pipeline.reporting import evidence_figures
 
@@ -67,6 +68,11 @@ def test_convergence_is_drawn_where_it_was_reached():
     assert drawn(axis)["resnet20"] == [1, 3]
     assert np.isnan(drawn(axis)["plain56"][1])
     assert axis.xaxis_inverted()
+    sizes = [line.get_markersize() for line in axis.lines]
+    assert sizes == sorted(sizes, reverse=True), "equal values hide one another"
+    never = results.assign(epochs_to_50=[1, 1, np.nan, 1])
+    (axis,) = evidence_figures.convergence(never, ARCH).axes
+    assert "plain56: none reached" in drawn(axis)
 
 
 def test_layers_are_means_over_seeds_before_and_after_training():
@@ -86,12 +92,16 @@ def test_responses_are_shown_by_layer_and_by_size():
     by_layer, by_size = evidence_figures.responses(table, ARCH).axes
     assert drawn(by_layer)["resnet56"] == [0.5, 2]
     assert drawn(by_size)["resnet56"] == [2, 0.5]
+    assert by_size.get_yscale() == "log"
 
 
 def test_networks_are_told_apart_without_colour():
     alike = evidence_figures.lines(ARCH.assign(shortcut="projection", depth=20))
     assert len(set(alike.values())) == 4
     looks = evidence_figures.lines(ARCH)
-    assert looks["plain20"].colour == looks["plain56"].colour != looks["resnet20"].colour
-    assert looks["plain20"].dash != looks["plain56"].dash
-    assert looks["plain20"].marker != looks["plain56"].marker
+    assert looks["plain20"].marker == looks["resnet20"].marker != looks["plain56"].marker
+    hue, _, shallow = rgb_to_hsv(to_rgb(looks["plain20"].colour))
+    same_hue, _, deep = rgb_to_hsv(to_rgb(looks["plain56"].colour))
+    assert same_hue == pytest.approx(hue, abs=0.01)
+    assert deep < 0.6 * shallow
+    assert looks["resnet20"].colour == evidence_figures.LOOKS["projection"].colour.lower()

@@ -71,7 +71,7 @@ def test_differences_are_paired_by_seed(study):
 
 def test_machines_and_verdicts_are_named(study):
     output = run("tools.compare", "main").stdout
-    assert "**study A**: the working tree (here) and main (there)" in output
+    assert "**main study**: the working tree (here) and main (there)" in output
     assert "- Parameters: the same\n" in output
     assert "- Intervals: Student's t over seeds\n" in output
     assert "Not in both" not in output

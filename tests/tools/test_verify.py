@@ -59,9 +59,9 @@ def flip(path: Path) -> None:
 def test_a_fresh_clone_confirms_every_run(fresh):
     output = sh(fresh, "python -m pipeline.tools.verify")
     for name in ("plain8-0", "resnet8-0"):
-        assert f"yes study A, {name}: " in output
+        assert f"yes main study, {name}: " in output
         assert "0 of 1,000 predictions differ" in output
-    assert "yes study A, 10 tables, verdicts among them, made anew" in output
+    assert "yes main study, 10 tables, verdicts among them, made anew" in output
     assert "are as committed" in output
     assert not sh(fresh, "git status --porcelain")
     assert "Running stage" not in sh(fresh, "dvc repro --pull")
@@ -116,7 +116,8 @@ CHANGES = {
         lambda folder: flip(folder / "data/cifar10/test_batch.bin"),
         [
             "data/cifar10/test_batch.bin is not what dvc.lock records",
-            "it cannot be evaluated on other data than it was tested on",
+            f"?   main study, resnet8-0: not evaluated\n      {verify.OTHER_DATA}",
+            "error: not confirmed: 1 difference, listed above; 2 runs could not be evaluated, since their data is other",
         ],
     ),
 }
@@ -186,7 +187,7 @@ def test_damaged_weights_in_git_are_not_taken(with_weights, tmp_path, monkeypatc
     confirmed, output = run_verify(folder, monkeypatch, capsys)
     assert not confirmed
     assert f"{MODEL} is missing, and could not be pulled" in output
-    assert "yes study A, plain8-0" in output
+    assert "yes main study, plain8-0" in output
 
 
 def test_without_data_nothing_is_confirmed(fresh, tmp_path, monkeypatch, capsys):
@@ -196,7 +197,7 @@ def test_without_data_nothing_is_confirmed(fresh, tmp_path, monkeypatch, capsys)
     confirmed, output = run_verify(folder, monkeypatch, capsys)
     assert not confirmed
     assert "data/cifar10 is missing" in output
-    assert "NO  study A, plain8-0: not evaluated" in output
+    assert "NO  main study, plain8-0: not evaluated" in output
 
 
 def test_a_name_that_is_no_study_is_refused(fresh):
