@@ -38,7 +38,7 @@ def main() -> None:
     runs = grid.load(settings, stages, any(measure.kind == "initial" for measure in kinds))
     results = tabulate(runs, published.load(args.published))
     judged = verdicts.judge(declared, runs, sizes(runs.runs, args.family))
-    gains = pairs.gains(runs, results, declared.spread)
+    gains = pairs.gains(runs, results, verdicts.seed_spread(declared, declared.claims, settings))
     tables = {"results": results, "claims": judged, "curves": runs.curves, "confusion": runs.confusion}
     tables |= {"gains": gains, "convergence": pairs.convergence(runs)}
     tables |= {name: getattr(runs, name) for name in grid.PROBED if "probe" in stages}

@@ -1,6 +1,6 @@
 """Claims, declared in a file before anything is judged; verdicts.py judges them.
 
-A claims file has the protocol that its claims are about, the spread over seeds that counts with fewer than three, and
+A claims file has the protocol that its claims are about, the spreads over seeds that count with fewer than three, and
 the claims; `Claim` has their keys, measures.py what can be measured. A claim is about a measure of some variants, each
 with a sign: the test accuracy of {resnet18: 1, plain18: -1} is what shortcuts gain. With `over` it is about the ratio
 of two such sums.
@@ -20,6 +20,7 @@ from pipeline.stage import StageError
 
 Bound = Annotated[float, Field(allow_inf_nan=True)]
 Range = Annotated[list[Bound], Field(min_length=2, max_length=2)]
+Spread = Annotated[float, Field(gt=0)]
 Signs = Annotated[dict[str, Literal[-1, 1]], Field(min_length=1)]
 
 
@@ -66,12 +67,14 @@ class Claim(Model):
         """Whether it is about a difference or a ratio, whose sign a short schedule can show."""
         return len(self.variants) > 1
 
-    @property
-    def facts(self) -> list[str]:
-        """The independent facts that it is made of: errors and other measures of single networks."""
+    def facts(self, last: int) -> list[str]:
+        """The facts that it is made of, after `last` epochs: errors and other measures of single networks."""
         measures = BASES.get(self.measure, [self.measure])
-        after = f", epoch {self.epoch}" if self.epoch else ""
-        return [f"{MEASURES[one].words} of {name}{after}" for one in measures for name in self.variants]
+        after = [f", epoch {epoch}" if epoch not in (None, last) else "" for epoch in (self.epoch, self.since)]
+        times = after if self.since else after[:1]
+        return [
+            f"{MEASURES[one].words} of {name}{time}" for time in times for one in measures for name in self.variants
+        ]
 
     @property
     def measured(self) -> str:
@@ -91,7 +94,8 @@ class Declared(Model):
     Its `dataset` holds for all claims.
     """
 
-    spread: Annotated[float, Field(gt=0)] | None = Field(description="over seeds, of one network, in points of error")
+    spread: Spread | None = Field(description="over seeds, of one network, in points of error; none if none is known")
+    short_spread: Spread | None = Field(None, description="likewise, of runs too short to tell a claim's size")
     protocol: dict[str, Any]
     condition: str = Field("", description="under which verdicts on trained networks hold, for their reasons")
     claims: list[Claim]

@@ -45,8 +45,8 @@ def estimate(
     """What is measured of the variants in the grid, all of which must be in it: after `epoch`, less that after `since`.
 
     `spread` is the standard deviation over seeds, in points of error of one network, that counts with fewer than
-    ENOUGH of them; NaN if none is declared. Bounds of a share of images, and of a sum of such, are cut where no
-    share can be.
+    ENOUGH of them, or that of two seeds if it is larger; NaN if none is declared. Bounds of a share of images, and of a
+    sum of such, are cut where no share can be.
     """
     if since:
         total = added(grid, measure, of, epoch) - added(grid, measure, of, since)
@@ -73,7 +73,8 @@ def unbounded(grid: Grid, measure: str, of: Signs, over: Signs | None, epoch: in
     total = added(grid, measure, of, epoch)
     n, error, errors = len(total), binomial_error(grid, measure, of, epoch), MEASURES[measure].errors
     if n < ENOUGH and errors and np.isfinite([*total, spread]).all():
-        wide = intervals.widened(over_images(grid, measure, of, epoch), spread * np.sqrt(len(of) * len(errors) / n))
+        seeds = np.fmax(spread * np.sqrt(len(of) * len(errors)), deviation(total)) / np.sqrt(n)
+        wide = intervals.widened(over_images(grid, measure, of, epoch), seeds)
         return Result(wide if len(of) > 1 else wide._replace(p=np.nan), deviation(total), n, error)
     return over_seeds(grid, total, len(of) > 1, error)
 
@@ -119,35 +120,55 @@ def per_image(grid: Grid, of: Signs) -> np.ndarray:
 
 
 def ratio(grid: Grid, measure: str, signs: tuple[Signs, Signs], epoch: int | None, spread: float) -> Result:
-    """The ratio of two sums, of errors or of epochs, paired by seed; of epochs the first may be censored."""
+    """The ratio of two sums, of errors or of epochs, paired by seed; of epochs either may be censored."""
     one, other = (added(grid, measure, each, epoch) for each in signs)
-    n = len(one)
-    if np.isinf(one).any() and np.isfinite(other).all():
+    n, errors = len(one), MEASURES[measure].errors
+    unit = MEASURES[measure].unit
+    if unit == "epochs" and np.isinf(one).any() != np.isinf(other).any():
         return censored(grid, one, other)
     if not np.isfinite([one, other]).all():
         return Result(Estimate(np.nan), np.nan, n, np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         sd = deviation(one / other)
-    errors = MEASURES[measure].errors
     if n >= ENOUGH or (n > 1 and not errors):
-        rounding = 1 / 12 / n if MEASURES[measure].unit == "epochs" else 0.0
-        sums = [total._replace(variance=total.variance + rounding) for total in map(intervals.add, (one, other))]
-        covariance = float(np.cov(one, other)[0, 1] / n)
-        return Result(intervals.ratio(*sums, covariance, freedom=n - 1), sd, n, np.nan)
+        rounding = 1 / 12 / n if unit == "epochs" else 0.0
+        return Result(ratio_over_seeds(one, other, rounding, overlap(grid.settings)), sd, n, np.nan)
     if errors and np.isfinite(spread):
         return Result(ratio_of_few(grid, signs, spread), sd, n, np.nan)
     return Result(Estimate(float(one.mean() / other.mean()) if other.mean() > 0 else np.nan), sd, n, np.nan)
 
 
+def ratio_over_seeds(one: np.ndarray, other: np.ndarray, rounding: float, shared: float) -> Estimate:
+    """The ratio of two means of values (n,), one a seed, n at least 2, which were rounded with this variance.
+
+    Variances are widened as `intervals.student` does for splits that share images.
+    """
+    wider = 1 + len(one) * shared
+    sums = [total._replace(variance=wider * total.variance + rounding) for total in map(intervals.add, (one, other))]
+    covariance = wider * float(np.cov(one, other)[0, 1] / len(one))
+    return intervals.ratio(*sums, covariance, freedom=len(one) - 1)
+
+
 def censored(grid: Grid, one: np.ndarray, other: np.ndarray) -> Result:
-    """The least that the ratio can be, where some run never got there: it took more than all epochs at the rate."""
-    bound = float(np.minimum(one, first_rate(grid.settings)).mean() / other.mean())
-    return Result(Estimate(bound, bound, np.inf, test="censored: more than"), np.nan, len(one), np.nan)
+    """What the ratio of epochs (n,) is above, or below, where some run of one side took more than all at that rate.
+
+    With the last epoch at that rate for what was not reached. The interval is that ratio's on the one side and open on
+    the other; of one run there is none, as of any epochs.
+    """
+    n, last = len(one), first_rate(grid.settings)
+    above = bool(np.isinf(one).any())
+    one, other = (np.minimum(values, last) for values in (one, other))
+    found = Estimate(float(one.mean() / other.mean()))
+    if n > 1:
+        found = ratio_over_seeds(one, other, 1 / 12 / n, overlap(grid.settings))
+        found = found._replace(high=np.inf, p=np.nan) if above else found._replace(low=0.0, p=np.nan)
+    return Result(found._replace(test=f"censored: {'more' if above else 'less'} than"), np.nan, n, np.nan)
 
 
 def ratio_of_few(grid: Grid, signs: tuple[Signs, Signs], spread: float) -> Estimate:
     """The ratio of two sums of last test errors on the same images, of fewer than ENOUGH runs a variant."""
     n = len(grid.settings.seeds)
+    spread = np.fmax.reduce([spread, *(deviation(grid.values("test_error", name)) for each in signs for name in each)])
     parts = 100 * np.array([per_image(grid, each) for each in signs])
     covariance = np.cov(parts) / parts.shape[1]
     shared = sum(sign * signs[1].get(name, 0) for name, sign in signs[0].items())
@@ -161,30 +182,33 @@ def every_class(grid: Grid, of: Signs, spread: float) -> Result:
     """The class in which the least is gained. The bounds are those of an intersection of claims, one a class.
 
     `low` is the lowest of the classes' own 95 % intervals: above zero, each class has gained (Berger 1982). `high` is
-    the lowest of Bonferroni's over all classes: below zero, one of them has lost.
+    the lowest of Bonferroni's over all classes: below zero, one of them has lost. They may be of different classes, and
+    are then no interval of the value; `where` is the class whose bound decides, or that of the value if none does.
     """
     n, classes = len(grid.settings.seeds), list(dict.fromkeys(grid.confusion["actual"]))
     strict = 1 - (1 - CONFIDENCE) / len(classes)
     errors = class_errors(grid.confusion).set_index(["variant", "actual"]).sort_index()["error"]
-    of_class = spread * np.sqrt(len(classes) * len(of) / n)
+    of_class = spread * np.sqrt(len(classes) * len(of))
     found = []
     for index, name in enumerate(classes):
         total = sum(sign * errors.loc[[(variant, name)]].to_numpy() for variant, sign in of.items())
         shown = grid.actual == index
         binomial = np.hypot(*(intervals.binomial_error(errors.loc[[(v, name)]].mean(), int(shown.sum())) for v in of))
         if n >= ENOUGH:
-            one, bonferroni = (intervals.student(total, confidence) for confidence in (CONFIDENCE, strict))
+            shared = overlap(grid.settings)
+            one, bonferroni = (intervals.student(total, confidence, shared) for confidence in (CONFIDENCE, strict))
         else:
-            part = per_image(grid, of)[shown]
+            part, seeds = per_image(grid, of)[shown], np.maximum(of_class, np.nan_to_num(deviation(total))) / np.sqrt(n)
             one, bonferroni = (
-                intervals.widened(intervals.same_images(part, confidence), of_class, confidence)
+                intervals.widened(intervals.same_images(part, confidence), seeds, confidence)
                 for confidence in (CONFIDENCE, strict)
             )
         found.append(Result(one._replace(high=bonferroni.high), deviation(total), n, float(binomial), name))
-    worst = min(found, key=lambda result: result.estimate.value)
-    low, high = (min(getattr(result.estimate, bound) for result in found) for bound in ("low", "high"))
+    worst, lowest, lost = (min(found, key=lambda r: getattr(r.estimate, key)) for key in ("value", "low", "high"))
+    low, high = lowest.estimate.low, lost.estimate.high
+    where = lost.where if high < 0 else lowest.where if low <= 0 else worst.where
     test = f"{worst.estimate.test}, all of {len(classes)} classes"
-    return worst._replace(estimate=worst.estimate._replace(low=low, high=high, p=np.nan, test=test))
+    return worst._replace(estimate=worst.estimate._replace(low=low, high=high, p=np.nan, test=test), where=where)
 
 
 def images(grid: Grid) -> int:
@@ -205,6 +229,6 @@ def binomial_error(grid: Grid, measure: str, of: Signs, epoch: int | None) -> fl
 
 
 def overlap(settings: Params) -> float:
-    """Test images by training image, where every seed parts the same images anew; 0 where the parts are the makers'."""
+    """Test images by image trained on, where every seed parts the same ones anew; 0 where the parts are the makers'."""
     data = DATASETS[settings.dataset]
-    return data.test / data.train if data.split_by_seed else 0.0
+    return data.test / settings.train_size if data.split_by_seed else 0.0

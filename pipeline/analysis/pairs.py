@@ -28,16 +28,17 @@ def pairs(settings: Params) -> list[dict[str, object]]:
     return sorted(found, key=lambda pair: pair["depth"])
 
 
-def gains(grid: Grid, results: pd.DataFrame, spread: float | None) -> pd.DataFrame:
+def gains(grid: Grid, results: pd.DataFrame, spread: float) -> pd.DataFrame:
     """A row a pair: the test error of the plain network less that of the residual one, in points, with its interval.
 
-    `spread` over seeds counts where there are few; `paper` and `study_a` are the differences of their test errors.
+    `spread` over seeds counts where there are few, NaN if none is known; `paper` and `study_a` are the differences of
+    their test errors.
     """
     published = results.set_index("variant")[["paper", "study_a"]]
     rows = []
     for pair in pairs(grid.settings):
         signs = {pair["plain"]: 1, pair["residual"]: -1}
-        found = estimate(grid, "test_error", signs, spread=np.nan if spread is None else spread)
+        found = estimate(grid, "test_error", signs, spread=spread)
         values = {"gain": found.estimate.value, "sd": found.sd, "n": found.n}
         values |= {key: getattr(found.estimate, key) for key in ("low", "high", "test")}
         rows.append(pair | values | (published.loc[pair["plain"]] - published.loc[pair["residual"]]).to_dict())

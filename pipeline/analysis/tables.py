@@ -107,7 +107,7 @@ def form(unit: str) -> str:
 def measured(row: pd.Series) -> str:
     """What became of a claim's measure: mean ± sd (n), > if it is a lower bound, or a count that needs no run."""
     if row["n"] > 0 and np.isfinite(row["ours"]):
-        bound = "> " if str(row["test"]).startswith("censored") else ""
+        bound = {"censored: more than": "> ", "censored: less than": "< "}.get(row["test"], "")
         sd = f" ± {value(row['sd'], form(row['unit']))}" if np.isfinite(row["sd"]) else ""
         return f"{bound}{value(row['ours'], form(row['unit']))}{sd} ({int(row['n'])})"
     return value(row["ours"], ".4g")
@@ -139,7 +139,7 @@ def evidence_table(claims: pd.DataFrame) -> pd.DataFrame:
         {
             "id": known["id"],
             "test": known["test"],
-            "p": ["< 1e-300" if p == 0 else value(p, ".2g") for p in known["p"]],
+            "p": ["< 1e-300" if p < 1e-300 else value(p, ".2g") for p in known["p"]],
             "binomial error": [value(error) for error in known["binomial_se"]],
             "accepted": [
                 interval(*row, "g") for row in known[["accepted_from", "accepted_to"]].itertuples(index=False)
@@ -156,7 +156,7 @@ def parts_table(claims: pd.DataFrame) -> pd.DataFrame:
     for part, group in claims.groupby("part", sort=False):
         first = group.iloc[0]
         signs = (
-            f"{SIGNS[name]} {count}{' direction' if 'direction' in name else ''}"
+            f"{SIGNS[name]} {count}{' in direction' if 'direction' in name else ''}"
             for name, count in tally(group["verdict"]).items()
         )
         kinds = ", ".join(words for kind, words in KINDS.items() if (group["kind"] == kind).any())

@@ -5,8 +5,8 @@ The verdict compares the 95 % interval of ours (estimates.py) with the tolerance
     reproduced        the whole interval lies within the tolerance; where only a sign is claimed, on its side
     not reproduced    the whole interval lies outside it; on the other side
     agrees in one run, disagrees in one run (in two runs)
-                      the same of a trained network with fewer than three seeds, whose interval has a declared spread
-                      over seeds in it
+                      the same of a trained network with fewer than three seeds: its interval has a declared spread over
+                      seeds in it, or is Student's over two
     inconclusive      the interval straddles the limit, or schedule, training images or number of runs cannot tell
     direction ...     too little was trained, and this is the verdict on the sign of a difference alone
     another protocol  params.yaml differs from what the claim is about
@@ -46,7 +46,7 @@ def row(claim: Claim, declared: Declared, grid: Grid, sizes: dict[str, int]) -> 
     measure = MEASURES[claim.measure]
     content = claim.model_dump(include={"id", "part", "statement", "source", "published", "note"})
     content |= {
-        "facts": "; ".join(claim.facts),
+        "facts": "; ".join(claim.facts(grid.settings.epochs)),
         "kind": measure.kind,
         "measured": claim.measured,
         "unit": "ratio" if claim.over else measure.unit,
@@ -60,7 +60,7 @@ def row(claim: Claim, declared: Declared, grid: Grid, sizes: dict[str, int]) -> 
         found = counted(claim, sizes)
         verdict = other_images(declared, grid.settings) or decide(claim, found, "")
     else:
-        spread = np.nan if declared.spread is None else declared.spread
+        spread = seed_spread(declared, [claim], grid.settings)
         found = estimate(grid, claim.measure, claim.of, claim.over, claim.epoch, claim.since, spread)
         verdict = unjudged(claim, declared, grid) or decide(claim, found, shortage(claim, grid.settings))
     if declared.condition and measure.kind == "trained" and found.n and verdict[0] != "not judged":
@@ -122,7 +122,7 @@ def unjudged(claim: Claim, declared: Declared, grid: Grid) -> tuple[str, str] | 
         if ours != value:
             return "another protocol", f"{key} is {shown(ours)}, and the claim is about {shown(value)}"
     diverged = grid.runs.loc[grid.runs["variant"].isin(claim.variants), "diverged"]
-    if diverged.all() and claim.diverged == "confirms":
+    if diverged.all() and claim.diverged == "confirms" and not shortage(claim, grid.settings):
         return few("reproduced", len(diverged)), "every run diverged, which confirms it"
     return ("not judged", "a run diverged") if diverged.any() else None
 
@@ -156,18 +156,33 @@ def shortage(claim: Claim, settings: Params) -> str:
     return f"{used:,} of {available:,} training images were used" if used < available else ""
 
 
+def seed_spread(declared: Declared, claims: list[Claim], settings: Params) -> float:
+    """The standard deviation over seeds that counts with fewer than ENOUGH, in points of error; NaN if none is known.
+
+    That of short runs if these are too short for any of the `claims`.
+    """
+    short = any(shortage(claim, settings) for claim in claims)
+    spread = declared.short_spread if short else declared.spread
+    return np.nan if spread is None else spread
+
+
 def decide(claim: Claim, found: Result, short: str) -> tuple[str, str]:
     """Verdict and reason; `short` is why only a sign can be judged, if so."""
     value, low, high = found.estimate[:3]
     if not np.isfinite(value):
         return "inconclusive", nothing(claim)
     if np.isnan([low, high]).any():
-        return "inconclusive", "one run, and no spread over seeds is declared for this measure"
+        if short and not claim.compares:
+            return "inconclusive", short
+        which = "so short runs" if short and MEASURES[claim.measure].errors else "this measure"
+        return "inconclusive", f"{FEW.get(found.n, 'runs')}, and no spread over seeds is declared for {which}"
     verdict, reason = held(claim, low, high, short)
     if claim.measure == "parameters":
         reason = reason.replace("interval", "count")
     if found.estimate.test.startswith("censored"):
-        reason += ", which is a lower bound: not every plain run reached that error before the learning rate dropped"
+        bound, which = ("lower", claim.of) if np.isinf(high) else ("upper", claim.over)
+        who = " and ".join(which)
+        reason += f", which has {bound} bounds alone: not every run of {who} reached that error before the rate dropped"
     if MEASURES[claim.measure].kind == "trained":
         verdict = few(verdict, found.n)
     if short and claim.compares and verdict != "inconclusive":
@@ -193,7 +208,8 @@ def held(claim: Claim, low: float, high: float, short: str) -> tuple[str, str]:
 def sign(claim: Claim, low: float, high: float, short: str) -> tuple[str, str]:
     """Verdict and reason of the sign alone; of a ratio, whether it is above 1."""
     neutral = 1.0 if claim.over else 0.0
-    claimed = np.sign(np.mean(claim.limits) - neutral) if claim.limits else 1.0
+    middle = np.mean(claim.limits) if claim.limits else np.inf
+    claimed = np.sign((middle if claim.published in (None, neutral) else claim.published) - neutral)
     if not claimed:
         return "inconclusive", short
     worst, best = sorted((claimed * (low - neutral), claimed * (high - neutral)))

@@ -139,14 +139,14 @@ def gains(s: Study) -> HTML:
     gained = table("gains")
     if gained.empty:
         return HTML("<p>This grid has no network together with the same one without shortcuts.</p>")
-    test = gained["test"].iloc[0].partition(", p ")[0]
+    test = gained["test"].fillna("").iloc[0]
     words = ", ".join(f"{row.residual} {row.gain:+.2f}".replace("-", "−") for row in gained.itertuples())
     return show_figure(
         evidence_figures.gains(gained), "gains",
         f"Test error of plain networks minus that of residual ones, against layers, in points: {words}.",
-        f"What shortcuts gain: {words} points of test error, mean over n = {s.n} a network with 95 % intervals "
-        f"({test}). Above 0 shortcuts help. If the line rises, they help deeper networks more. "
-        "Open markers are published values. File: <code>reports/gains.csv</code>.",
+        f"What shortcuts gain: {words} points of test error, mean over n = {s.n} a network"
+        f"{f' with 95 % intervals ({test})' if test else ''}. Above 0 shortcuts help. If the line rises, they help "
+        "deeper networks more. Open markers are published values. File: <code>reports/gains.csv</code>.",
         s.figures,
     )  # fmt: skip
 
@@ -179,7 +179,7 @@ def convergence(s: Study) -> HTML:
     if ratios.empty:
         return HTML(figure.data + epochs.data)
     judged = table("claims")
-    of_ratios = judged[judged["measured"].str.startswith("epochs to ", na=False)]
+    of_ratios = judged[judged["measured"].astype(str).str.startswith("epochs to ")]
     claimed = (
         f"The claims compare the {of_ratios['measured'].iloc[0].split(' of ')[0]}, as declared beforehand. "
         if len(of_ratios)

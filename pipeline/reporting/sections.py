@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 
 from pipeline import stage
 from pipeline.analysis import tables
-from pipeline.analysis.measures import class_errors
+from pipeline.analysis.measures import ENOUGH, class_errors
 from pipeline.reporting import class_figures, figures
 from pipeline.reporting.page import show_figure, show_table
-from pipeline.reporting.study import Study
+from pipeline.reporting.study import Study, table
 from pipeline.settings.datasets import DATASETS, GENERATED, MANY_CLASSES
 from pipeline.settings.params import Params
 from pipeline.settings.schedule import milestones
@@ -45,19 +45,30 @@ def opening(s: Study, heading: str, lede: str, study_epochs: int, of: str = "of 
     used, available = s.settings.train_size + s.settings.val_size, DATASETS[s.settings.dataset].train
     if used < available:
         notes.append(f"Only <strong>{used:,} of {available:,} training images</strong> were used.")
-    if s.n == 1:
-        notes.append(
-            "There is <strong>one run of each network</strong>, and another seed might disagree. One run cannot "
-            "reproduce a claim, so the verdicts say only whether it agrees. The intervals cover the choice of test "
-            f"images (a standard error of {binomial(s)} points) and a spread over seeds "
-            f"that is declared with the claims{', for runs of full length' if short else ''}."
-        )
+    if s.n < ENOUGH:
+        notes.append(few(s, short))
     notes += unlike(s)
     diverged = [name for name, run in s.runs.items() if run["diverged"]]
     if diverged:
         notes.append(f"These runs diverged and count with their last error: <strong>{', '.join(diverged)}</strong>.")
     shown = f'<div class="note">{"".join(f"<p>{note}</p>" for note in notes)}</div>' if notes else ""
     return HTML(f'<h1>{heading}</h1>\n<p class="lede">{lede}</p>\n{shown}')
+
+
+def few(s: Study, short: bool) -> str:
+    """What one run of each network, or two, cannot say, and what their intervals cover."""
+    runs, they = ("one run", "it agrees") if s.n == 1 else ("two runs", "they agree")
+    note = (
+        f"There {'is' if s.n == 1 else 'are'} <strong>{runs} of each network</strong>, and other seeds might disagree. "
+        f"So few cannot reproduce a claim, so the verdicts say only whether {they}."
+    )
+    if table("claims")["test"].astype(str).str.contains("declared spread").any():
+        of = " for runs that are shorter than a claim asks for" if short else ""
+        note += (
+            f" The intervals cover the choice of test images (a standard error of {binomial(s)} points) and a spread "
+            f"over seeds that is declared with the claims{of}."
+        )
+    return note
 
 
 def unlike(s: Study) -> list[str]:

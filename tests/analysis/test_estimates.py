@@ -70,6 +70,16 @@ def test_two_runs_halve_the_variance_over_seeds_and_not_that_over_images(setting
     assert found.estimate.high - 10.25 == pytest.approx(1.96 * error, rel=0.01)
 
 
+def test_two_runs_that_differ_by_more_than_was_declared_have_the_spread_that_they_show(settings):
+    given = settings(dataset="cifar10", train_size=50_000, seeds=[0, 1])
+    errors = {"plain8": [20.0, 26.0], "resnet8": [10.0, 10.0]}
+    grid = grid_of(given, errors)
+    found = estimate(grid, "test_error", PAIR, spread=0.4).estimate
+    assert found.high - found.value == pytest.approx(1.96 * np.std([10, 16], ddof=1) / np.sqrt(2), rel=0.01)
+    ratio = estimate(grid, "test_error", {"plain8": 1}, {"resnet8": 1}, spread=0.4).estimate
+    assert ratio.low < 2 < ratio.high  # 2.3 with two spreads of 4.2
+
+
 def test_without_a_declared_spread_one_run_has_no_interval(one):
     for measure, spread in (("train_loss", 0.4), ("test_error", np.nan)):
         found = estimate(one, measure, {"plain8": 1}, spread=spread)
@@ -111,10 +121,18 @@ def test_a_ratio_of_epochs_knows_them_to_within_one(settings):
 def test_a_network_that_never_gets_there_is_censored_not_missing(settings):
     """80 epochs at the first rate, of 200."""
     found = estimate(epochs(settings, [np.inf], [9.0]), "epochs_to_20", {"plain8": 1}, {"resnet8": 1}).estimate
-    assert found[:3] == (80 / 9, 80 / 9, np.inf)
-    found = estimate(epochs(settings, [np.inf, 40.0], [8.0, 10.0]), "epochs_to_20", {"plain8": 1}, {"resnet8": 1})
-    assert found.estimate[:3] == (60 / 9, 60 / 9, np.inf)
-    none = estimate(epochs(settings, [50.0], [np.inf]), "epochs_to_20", {"plain8": 1}, {"resnet8": 1}).estimate
+    assert found.value == 80 / 9
+    assert np.isnan([found.low, found.high]).all()
+    plain, residual = [np.inf, 40.0, 60.0], [8.0, 10.0, 9.0]
+    ratio = estimate(epochs(settings, [80.0, *plain[1:]], residual), "epochs_to_20", {"plain8": 1}, {"resnet8": 1})
+    found = estimate(epochs(settings, plain, residual), "epochs_to_20", {"plain8": 1}, {"resnet8": 1}).estimate
+    assert found[:3] == (60 / 9, ratio.estimate.low, np.inf)
+    assert found.test == "censored: more than"
+    ratio = estimate(epochs(settings, residual, [80.0, *plain[1:]]), "epochs_to_20", {"plain8": 1}, {"resnet8": 1})
+    found = estimate(epochs(settings, residual, plain), "epochs_to_20", {"plain8": 1}, {"resnet8": 1}).estimate
+    assert found[:3] == (9 / 60, 0, ratio.estimate.high)
+    assert found.test == "censored: less than"
+    none = estimate(epochs(settings, [np.inf], [np.inf]), "epochs_to_20", {"plain8": 1}, {"resnet8": 1}).estimate
     assert np.isnan(none.value)
 
 
@@ -157,10 +175,16 @@ def test_runs_that_share_images_are_paired_and_wider(settings):
     arch = {"a": {"depth": 8, "classes": 17}, "b": {"depth": 8, "classes": 17}}
     given = settings(**flowers, arch=arch, train_size=1088)
     assert overlap(given) == 0.25
+    assert overlap(given.model_copy(update={"train_size": 544})) == 0.5
     assert overlap(settings(dataset="cifar10")) == 0
     errors = {"a": [20.0, 22.0, 21.0], "b": [10.0, 12.0, 12.0]}
     found = estimate(grid_of(given, errors), "test_error", {"a": 1, "b": -1})
     assert found.estimate == intervals.student(np.array([10.0, 10.0, 9.0]), overlap=0.25)
+    ratio = estimate(grid_of(given, errors), "test_error", {"a": 1}, {"b": 1}).estimate
+    # Fieller's bounds are the r for which the mean of a - r b is at the end of its own interval
+    for bound in (ratio.low, ratio.high):
+        both = intervals.student(np.array(errors["a"]) - bound * np.array(errors["b"]), overlap=0.25)
+        assert min(abs(both.low), abs(both.high)) == pytest.approx(0, abs=1e-6)
 
 
 def confusion(grid, right: dict[str, list[tuple[int, int]]], images: int = 1000):
@@ -180,6 +204,9 @@ def test_every_class_is_a_claim_of_its_own_and_all_must_hold(three):
     counts = {"plain8": [(700, 900), (710, 905), (705, 910)], "resnet8": [(800, 890), (805, 915), (803, 910)]}
     found = estimate(confusion(three, counts), "class_error", PAIR)
     assert (found.where, found.estimate.value) == ("dog", pytest.approx(0))
+    steady = counts | {"resnet8": [(702, 960), (760, 965), (715, 970)]}  # cat gains less on the mean, dog for sure
+    steady["plain8"] = [(700, 955), (700, 960), (700, 965)]
+    assert estimate(confusion(three, steady), "class_error", PAIR).where == "cat"
     gains = {"cat": np.array([10, 9.5, 9.8]), "dog": np.array([-1, 1, 0])}
     own = {name: intervals.student(row) for name, row in gains.items()}
     strict = {name: intervals.student(row, 0.975) for name, row in gains.items()}

@@ -60,7 +60,7 @@ def test_claims_show_spread_number_interval_and_reason(claims):
 def test_parts_show_their_verdicts_by_sign_and_their_first_measure(claims):
     rows = tables.parts_table(claims).to_dict("records")
     assert rows[0] == {
-        "claim": "P", "kind": "by training", "verdicts": "✓ 1, ✗ 1 direction", "ours": "10.00 ± 0.50 (3)",
+        "claim": "P", "kind": "by training", "verdicts": "✓ 1, ✗ 1 in direction", "ours": "10.00 ± 0.50 (3)",
         "published": "9", "of": "x, %",
     }  # fmt: skip
     assert rows[1]["verdicts"] == "? 2, – 1"
@@ -94,6 +94,7 @@ def test_kinds_of_claims_are_tallied_apart_with_the_facts_that_they_rest_on(clai
 def test_a_lower_bound_is_shown_as_one(claims):
     bound = claims.assign(test="censored: more than", unit="ratio", ours=1.5, sd=np.nan, n=1)
     assert tables.measured(bound.iloc[0]) == "> 1.50 (1)"
+    assert tables.measured(bound.assign(test="censored: less than").iloc[0]) == "< 1.50 (1)"
 
 
 def test_what_a_claim_was_tested_with_is_shown_of_those_that_were(claims):
@@ -102,6 +103,7 @@ def test_what_a_claim_was_tested_with_is_shown_of_those_that_were(claims):
     more = more.assign(accepted_to=[9.6] + [np.nan] * 4)
     table = tables.evidence_table(more)
     assert tables.evidence_table(more.assign(p=0.0)).loc[0, "p"] == "< 1e-300"
+    assert tables.evidence_table(more.assign(p=2.4e-313)).loc[0, "p"] == "< 1e-300"
     assert table.iloc[0].tolist() == ["a", "t", "0.012", "0.30", "8.4 to 9.6", "s", ""]
     assert list(table["id"]) == ["a", "b", "d", "e"]
 

@@ -13,7 +13,7 @@ SIGN = {"of": {"resnet8": 1, "plain8": -1}, "published": None, "tolerance": None
 
 
 def declared(*claims: Claim, spread: float | None = 0.4, condition: str = "", **protocol: object) -> Declared:
-    return Declared(spread=spread, protocol=protocol, condition=condition, claims=list(claims))
+    return Declared(spread=spread, short_spread=0.9, protocol=protocol, condition=condition, claims=list(claims))
 
 
 def claim(**changes: object) -> Claim:
@@ -111,6 +111,29 @@ def test_the_sign_of_a_negative_published_value_is_negative(judged):
     assert row["verdict"] == "direction reproduced"
 
 
+def test_short_runs_have_a_spread_of_their_own(judged):
+    errors = {"resnet8": [10.0], "plain8": [12.0]}
+    assert judged(errors, claim(**SIGN))["verdict"] == "agrees in one run"
+    assert judged(errors, claim(**SIGN, epochs=100))["verdict"] == "inconclusive"
+    assert judged(errors, claim(**SIGN), train_size=40_000)["verdict"] == "inconclusive"
+
+
+def test_without_a_spread_for_short_runs_one_of_them_decides_nothing(settings):
+    one = claim(**SIGN, epochs=100)
+    grid = grid_of(settings(dataset="cifar10", train_size=50_000), {"resnet8": [10.0], "plain8": [80.0]})
+    row = verdicts.judge(Declared(spread=0.4, protocol={}, claims=[one]), grid, {}).iloc[0]
+    assert (row["verdict"], row["reason"]) == (
+        "inconclusive",
+        "one run, and no spread over seeds is declared for so short runs",
+    )
+
+
+def test_the_claimed_sign_is_that_of_the_published_value_not_of_the_tolerance(judged):
+    one = claim(of={"resnet8": 1, "plain8": -1}, published=0.3, tolerance=[-1.0, 0.8], epochs=100)
+    row = judged({"resnet8": [20.0, 20.2, 20.1], "plain8": [10.0, 11.0, 10.5]}, one)
+    assert row["verdict"] == "direction not reproduced"
+
+
 def test_the_sign_of_a_ratio_is_whether_it_is_above_1(judged):
     one = claim(measure="test_error", of={"plain8": 1}, over={"resnet8": 1}, published=2.0, tolerance=0.5, epochs=100)
     row = judged({"resnet8": [10.0, 10.2, 10.1], "plain8": [14.0, 14.2, 14.1]}, one)
@@ -135,19 +158,37 @@ SOONER = {
 
 @pytest.mark.parametrize(
     ("plain", "residual", "verdict"),
-    [([np.inf], [9.0], "disagrees in one run"), ([np.inf], [30.0], "inconclusive"), ([40.0], [20.0], "inconclusive")],
+    [
+        ([np.inf], [9.0], "inconclusive"),  # one run has no spread
+        ([40.0], [20.0], "inconclusive"),
+        ([np.inf, np.inf, 75.0], [9.0, 10.0, 9.0], "not reproduced"),  # more than 8.4 times as many
+        ([np.inf, 11.0, 11.0], [3.0, 3.0, 4.0], "inconclusive"),  # the mean is 10 times, by one run
+        ([np.inf, np.inf, 75.0], [40.0, 42.0, 41.0], "inconclusive"),
+        ([9.0, 9.0, 10.0], [np.inf, 70.0, np.inf], "not reproduced"),  # less than 0.12 times
+    ],
 )
-def test_a_plain_network_that_never_gets_there_disagrees_where_its_bound_does(judged, plain, residual, verdict):
-    """80 of 200 epochs at the first rate: more than 8.9 times as many, more than 2.7; one run has no spread."""
+def test_a_network_that_never_gets_there_decides_as_far_as_its_bound_is_sure(judged, plain, residual, verdict):
+    """80 of 200 epochs at the first rate."""
     epochs = {"epochs_to_20": {"plain8": plain, "resnet8": residual}}
-    row = judged({"resnet8": [10.0], "plain8": [30.0]}, claim(**SOONER), epochs, epochs=200)
+    errors = {"resnet8": [10.0, 11.0, 12.0][: len(plain)], "plain8": [30.0, 31.0, 32.0][: len(plain)]}
+    row = judged(errors, claim(**SOONER), epochs, epochs=200)
     assert row["verdict"] == verdict
-    assert ("lower bound" in row["reason"]) == np.isinf(plain[0])
+    if len(plain) > 1:
+        bound, who = ("lower", "plain8") if np.isinf(plain[0]) else ("upper", "resnet8")
+        assert f"{bound} bounds alone: not every run of {who} reached that error" in row["reason"]
+
+
+def test_a_bound_of_few_runs_tells_no_direction_of_a_short_schedule(judged):
+    """The mean of the bound is 1.29, but two of three pairs are below 1."""
+    epochs = {"epochs_to_20": {"plain8": [np.inf, 5.0, 5.0], "resnet8": [5.0, 6.0, 6.0]}}
+    errors = {"resnet8": [10.0, 11.0, 12.0], "plain8": [30.0, 31.0, 32.0]}
+    row = judged(errors, claim(**SOONER, epochs=200), epochs, epochs=30)
+    assert (row["verdict"], row["ours"]) == ("inconclusive", pytest.approx(22 / 17))
 
 
 def test_what_was_not_reached_or_has_no_spread_is_inconclusive(judged):
     errors = {"resnet8": [10.0, 10.2], "plain8": [20.0, 21.0]}
-    none = {"plain8": [3.0, 3.0], "resnet8": [2.0, np.inf]}
+    none = {"plain8": [3.0, np.inf], "resnet8": [2.0, np.inf]}
     row = judged(errors, claim(**SOONER), {"epochs_to_20": none})
     expected = ("inconclusive", "not every run reached 20 % test error before the learning rate dropped")
     assert (row["verdict"], row["reason"]) == expected
@@ -196,6 +237,10 @@ def test_a_run_that_diverges_may_confirm(judged, settings):
 def test_facts_are_those_of_single_networks(judged):
     row = judged({"resnet8": [10.0], "plain8": [20.0]}, claim(**SIGN))
     assert row["facts"] == "test error of resnet8; test error of plain8"
+    row = judged({"resnet8": [10.0]}, claim(measure="train_loss", epoch=3))
+    assert row["facts"] == "training loss of resnet8"  # the last of three
+    row = judged({"resnet8": [10.0]}, claim(measure="test_error", epoch=3, since=1))
+    assert row["facts"] == "test error of resnet8; test error of resnet8, epoch 1"
     row = judged({"resnet8": [10.0]}, claim(measure="accuracy_gap", epoch=2))
     assert row["facts"] == "test error of resnet8, epoch 2; training error (running) of resnet8, epoch 2"
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -18,10 +19,15 @@ def study(settings, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def make(
-        diverged: bool = False, identity: str = "generated", precisions: tuple[str, ...] = ("fp32",), **changes: object
+        diverged: bool = False,
+        identity: str = "generated",
+        precisions: tuple[str, ...] = ("fp32",),
+        tested: str = "bootstrap over images; declared spread over seeds",
+        **changes: object,
     ) -> Study:
         results = pd.DataFrame({"variant": ["plain8"], "depth": [8], "shortcut": ["none"], "test_error_se": [0.3]})
         data = {"dataset": "synthetic", "identity": identity, "content_sha256": "0"}
+        stage.write(Path("reports/claims.csv"), f"test\n{tested}\n")
         names = [f"plain8-{seed}" for seed in range(len(precisions))]
         for name, precision in zip(names, precisions, strict=True):
             stage.write_json(stage.RUNS / name / "environment.json", {"sessions": [SESSION | {"precision": precision}]})
@@ -37,13 +43,18 @@ def opening(s: Study, epochs: int = 3) -> str:
 
 def test_what_a_reader_must_know_comes_first(study):
     assert "These images were generated; nothing here says anything about CIFAR-10." in opening(study())
-    assert "one run of each network, and another seed might disagree" in opening(study())
+    assert "one run of each network, and other seeds might disagree" in opening(study())
+    assert "0.30 points) and a spread over seeds that is declared with the claims." in opening(study())
+    assert "declared with the claims for runs that are shorter" in opening(study(), 200)
+    for tested in ("Wilson's interval over images", ""):  # by which alone a table has no text in that column
+        assert "The intervals cover" not in opening(study(tested=tested))
     assert "for 3 of the study's 200 epochs" in opening(study(), 200)
     assert "These runs diverged and count with their last error: plain8-0." in opening(study(diverged=True))
     shown = opening(study(dataset="cifar10", seeds=[0, 1], identity="a copy of <b>"))
     assert "The data is not the official archive, but a copy of &lt;b&gt;." in shown
     assert "of the study's" not in shown
-    assert "one run of each network" not in shown
+    assert "There are two runs of each network, and other seeds might disagree." in shown
+    assert "of each network" not in opening(study(seeds=[0, 1, 2]))
 
 
 def test_a_grid_of_mixed_precision_is_shown_as_such(study):
