@@ -27,6 +27,9 @@ ERRORS = {  # test error by epoch
 def grid(workspace: Path, committed: dict, settings, monkeypatch) -> Path:
     """A workspace with the runs of ERRORS, made up."""
     monkeypatch.setattr(intervals, "RESAMPLES", 20_000)
+    declared = Path("data/claims.yaml").read_text()
+    assert "\nshort_from: 10\n" in declared
+    Path("data/claims.yaml").write_text(declared.replace("\nshort_from: 10\n", "\nshort_from: 3\n"))
     networks = {"variants": committed["variants"], "arch": committed["arch"]}
     change_params(workspace, dataset="cifar10", precision="auto", seeds=[0, 1], **networks)
     (workspace / "reports/initial").mkdir(parents=True)
@@ -152,6 +155,10 @@ def test_a_single_run_is_judged_with_the_declared_spread_and_what_is_left_out_is
     assert results["test_error_sd"].isna().all()
     rows = claims.set_index("id")
     assert rows.loc["a3_gain20", "test"] == "bootstrap over images, declared spread over seeds"
+    gain = pd.read_csv("reports/gains.csv").iloc[0]  # the figure has the same interval, that of short runs
+    assert gain[["low", "high"]].tolist() == rows.loc["a3_gain20", ["low", "high"]].tolist()
+    images = intervals.same_images((np.arange(100) < 24) * 1 - (np.arange(100) < 17))
+    assert gain["high"] == pytest.approx(intervals.widened(images, 0.9 * np.sqrt(2)).high, abs=0.01)
     assert (rows.loc["a1_test", "verdict"], rows.loc["a1_test", "reason"]) == ("not run", "plain56 not in the grid")
     assert metrics["residual_gain"] == {"resnet20": 7.0}
 

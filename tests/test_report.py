@@ -86,10 +86,11 @@ def test_the_networks_of_a_committed_report_are_those_of_its_file(folder):
     reports = ROOT / folder / "reports"
     shown = rows_of((reports / "report.html").read_text(), "Errors of the last epoch")
     for row in pd.read_csv(reports / "results.csv").itertuples():
-        depth, _, parameters, error, train, *published = shown[row.variant]
+        error, *published, train, depth, _, parameters = shown[row.variant]
         assert (int(depth), int(parameters.replace(",", ""))) == (row.depth, row.parameters)
         assert same(error, row.test_error, row.test_error_sd, row.runs)
         assert same(train, row.train_error)
+        assert len(published) == (2 if folder == "." else 0)
         for text, value in zip(published, (row.paper, row.study_a), strict=False):
             assert same(text, value)
 

@@ -96,6 +96,7 @@ class Declared(Model):
 
     spread: Spread | None = Field(description="over seeds, of one network, in points of error; none if none is known")
     short_spread: Spread | None = Field(None, description="likewise, of runs too short to tell a claim's size")
+    short_from: int = Field(1, ge=1, description="epochs from which short_spread holds; of fewer none is known")
     protocol: dict[str, Any]
     condition: str = Field("", description="under which verdicts on trained networks hold, for their reasons")
     claims: list[Claim]

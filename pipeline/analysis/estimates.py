@@ -1,7 +1,7 @@
 """A measure of some variants, each with a sign, or the ratio of two such sums: the value and how sure it is.
 
 With three seeds or more the runs are the sample, paired by seed; with fewer the test images are, and a declared spread
-over seeds is added. Without one, two seeds have Student's interval, with one degree of freedom, and one seed has none.
+over seeds is added. Where none is declared fewer have no interval, but that two have Student's of what is no error.
 intervals.py has the methods. Where every seed parts the same images anew the interval is wider.
 """
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.analysis import intervals
 from pipeline.analysis.grid import Grid
-from pipeline.analysis.intervals import CONFIDENCE, Estimate, Sum
+from pipeline.analysis.intervals import CONFIDENCE, DECLARED, Estimate, Sum
 from pipeline.analysis.measures import ENOUGH, MEASURES, class_errors, first_rate
 from pipeline.settings.datasets import DATASETS
 from pipeline.settings.params import Params
@@ -72,9 +72,11 @@ def unbounded(grid: Grid, measure: str, of: Signs, over: Signs | None, epoch: in
         return ratio(grid, measure, (of, over), epoch, spread)
     total = added(grid, measure, of, epoch)
     n, error, errors = len(total), binomial_error(grid, measure, of, epoch), MEASURES[measure].errors
-    if n < ENOUGH and errors and np.isfinite([*total, spread]).all():
-        seeds = np.fmax(spread * np.sqrt(len(of) * len(errors)), deviation(total)) / np.sqrt(n)
-        wide = intervals.widened(over_images(grid, measure, of, epoch), seeds)
+    if n < ENOUGH and errors and np.isfinite(total).all():
+        if np.isnan(spread):
+            return Result(Estimate(float(total.mean())), deviation(total), n, error)
+        seeds, source = larger(spread * np.sqrt(len(of) * len(errors)), deviation(total))
+        wide = intervals.widened(over_images(grid, measure, of, epoch), seeds / np.sqrt(n), source=source)
         return Result(wide if len(of) > 1 else wide._replace(p=np.nan), deviation(total), n, error)
     return over_seeds(grid, total, len(of) > 1, error)
 
@@ -85,6 +87,11 @@ def over_seeds(grid: Grid, total: np.ndarray, compares: bool, error: float) -> R
         return Result(Estimate(float(total.mean())), np.nan, len(total), error)
     found = intervals.student(total, overlap=overlap(grid.settings))
     return Result(found if compares else found._replace(p=np.nan), deviation(total), len(total), error)
+
+
+def larger(spread: float, shown: float) -> tuple[float, str]:
+    """The larger standard deviation, of the declared one over seeds and that of two, NaN of one seed; in words."""
+    return (shown, "spread of both seeds") if shown > spread else (spread, DECLARED)
 
 
 def deviation(values: np.ndarray) -> float:
@@ -168,14 +175,15 @@ def censored(grid: Grid, one: np.ndarray, other: np.ndarray) -> Result:
 def ratio_of_few(grid: Grid, signs: tuple[Signs, Signs], spread: float) -> Estimate:
     """The ratio of two sums of last test errors on the same images, of fewer than ENOUGH runs a variant."""
     n = len(grid.settings.seeds)
-    spread = np.fmax.reduce([spread, *(deviation(grid.values("test_error", name)) for each in signs for name in each)])
+    shown = [deviation(grid.values("test_error", name)) for each in signs for name in each]
+    spread, source = larger(spread, max(shown))
     parts = 100 * np.array([per_image(grid, each) for each in signs])
     covariance = np.cov(parts) / parts.shape[1]
     shared = sum(sign * signs[1].get(name, 0) for name, sign in signs[0].items())
     covariance += spread**2 / n * np.array([[len(signs[0]), shared], [shared, len(signs[1])]])
     sums = [Sum(float(part.mean()), float(covariance[i, i])) for i, part in enumerate(parts)]
     found = intervals.ratio(*sums, float(covariance[0, 1]))
-    return found._replace(test=f"{found.test}, images and declared spread over seeds") if found.test else found
+    return found._replace(test=f"{found.test}, images and {source}") if found.test else found
 
 
 def every_class(grid: Grid, of: Signs, spread: float) -> Result:
@@ -198,13 +206,15 @@ def every_class(grid: Grid, of: Signs, spread: float) -> Result:
             shared = overlap(grid.settings)
             one, bonferroni = (intervals.student(total, confidence, shared) for confidence in (CONFIDENCE, strict))
         else:
-            part, seeds = per_image(grid, of)[shown], np.maximum(of_class, np.nan_to_num(deviation(total))) / np.sqrt(n)
+            part, (seeds, source) = per_image(grid, of)[shown], larger(of_class, deviation(total))
             one, bonferroni = (
-                intervals.widened(intervals.same_images(part, confidence), seeds, confidence)
+                intervals.widened(intervals.same_images(part, confidence), seeds / np.sqrt(n), confidence, source)
                 for confidence in (CONFIDENCE, strict)
             )
         found.append(Result(one._replace(high=bonferroni.high), deviation(total), n, float(binomial), name))
     worst, lowest, lost = (min(found, key=lambda r: getattr(r.estimate, key)) for key in ("value", "low", "high"))
+    if n < ENOUGH and np.isnan(spread):
+        return worst._replace(estimate=Estimate(worst.estimate.value))
     low, high = lowest.estimate.low, lost.estimate.high
     where = lost.where if high < 0 else lowest.where if low <= 0 else worst.where
     test = f"{worst.estimate.test}, all of {len(classes)} classes"

@@ -13,6 +13,7 @@ from scipy import stats
 
 CONFIDENCE = 0.95
 RESAMPLES = 1_000_000
+DECLARED = "declared spread over seeds"
 
 
 class Estimate(NamedTuple):
@@ -85,10 +86,10 @@ def same_images(per_image: np.ndarray, confidence: float = CONFIDENCE) -> Estima
     return Estimate(100 * float(per_image.mean()), float(low), float(high), np.nan, "bootstrap over images")
 
 
-def widened(found: Estimate, spread: float, confidence: float = CONFIDENCE) -> Estimate:
+def widened(found: Estimate, spread: float, confidence: float = CONFIDENCE, source: str = DECLARED) -> Estimate:
     """An interval over images, or without bounds, to which a standard deviation over seeds is added in quadrature."""
     if np.isnan(found.low):
-        return normal(found.value, spread, "declared spread over seeds", confidence)
+        return normal(found.value, spread, source, confidence)
     half = quantile(confidence) * spread
     low, high = (
         found.value - np.hypot(found.value - found.low, half),
@@ -96,7 +97,7 @@ def widened(found: Estimate, spread: float, confidence: float = CONFIDENCE) -> E
     )
     error = (high - low) / 2 / quantile(confidence)
     p = float(2 * stats.norm.sf(abs(found.value) / error)) if error else float(found.value == 0)
-    return Estimate(found.value, float(low), float(high), p, f"{found.test}, declared spread over seeds")
+    return Estimate(found.value, float(low), float(high), p, f"{found.test}, {source}")
 
 
 def add(values: np.ndarray) -> Sum:

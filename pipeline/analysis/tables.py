@@ -92,11 +92,12 @@ def tallies(judged: pd.DataFrame) -> dict[str, dict[str, int]]:
     }
 
 
-def facts(judged: pd.DataFrame, kind: str) -> tuple[int, int]:
-    """How many measures of a kind could be taken, and of how many numbers, each of one network, these are made."""
+def facts(judged: pd.DataFrame, kind: str) -> tuple[int, int, bool]:
+    """How many measures of a kind have a value, of how many quantities of single networks; whether some share one."""
     there = judged["ours"].notna() & (judged["n"] > 0) & ~judged["verdict"].isin(["not run", "not judged"])
     rows = judged[(judged["kind"] == kind) & there]
-    return len(rows), len({fact for row in rows["facts"] for fact in row.split("; ")})
+    every = [fact for row in rows["facts"] for fact in dict.fromkeys(row.split("; "))]
+    return len(rows), len(set(every)), len(set(every)) < len(every)
 
 
 def form(unit: str) -> str:
@@ -270,20 +271,20 @@ def summary(claims: pd.DataFrame) -> str:
     lines = []
     for kind, counts in tallies(claims).items():
         said = ", ".join(f"{verdict(name)} {count}" for name, count in counts.items())
-        judged, rest = facts(claims, kind)
+        made = facts(claims, kind)
         total = sum(counts.values())
-        on = f" {with_values(judged, rest)}." if judged else ""
+        on = f" {with_values(*made)}." if made[0] else ""
         lines.append(
             f"- {KINDS[kind].capitalize()}, {total} measure{'s' * (total > 1)}: {said}.{on * (kind == 'trained')}"
         )
     return "\n".join(lines)
 
 
-def with_values(measures: int, quantities: int) -> str:
-    """How many measures have a value, and whether they depend on one another, being made of fewer quantities."""
+def with_values(measures: int, quantities: int, shared: bool) -> str:
+    """How many measures have a value, and whether they depend on one another, being made of the same quantities."""
     have = f"{measures} {'has a value' if measures == 1 else 'have values'}"
-    shared = f", all made of {quantities} quantities of single networks, so they are not independent"
-    return have + shared * (quantities < measures)
+    several = f", made of {quantities} quantities of single networks; some share one, so they are not independent"
+    return have + several * shared
 
 
 def has_parts(claims: pd.DataFrame) -> bool:

@@ -6,7 +6,7 @@ The verdict compares the 95 % interval of ours (estimates.py) with the tolerance
     not reproduced    the whole interval lies outside it; on the other side
     agrees in one run, disagrees in one run (in two runs)
                       the same of a trained network with fewer than three seeds: its interval has a declared spread over
-                      seeds in it, or is Student's over two
+                      seeds in it, or is Student's over two of what is no error
     inconclusive      the interval straddles the limit, or schedule, training images or number of runs cannot tell
     direction ...     too little was trained, and this is the verdict on the sign of a difference alone
     another protocol  params.yaml differs from what the claim is about
@@ -161,41 +161,48 @@ def seed_spread(declared: Declared, claims: list[Claim], settings: Params) -> fl
 
     That of short runs if these are too short for any of the `claims`.
     """
-    short = any(shortage(claim, settings) for claim in claims)
-    spread = declared.short_spread if short else declared.spread
+    spread = declared.spread
+    if any(shortage(claim, settings) for claim in claims):
+        spread = declared.short_spread if settings.epochs >= declared.short_from else None
     return np.nan if spread is None else spread
 
 
 def decide(claim: Claim, found: Result, short: str) -> tuple[str, str]:
     """Verdict and reason; `short` is why only a sign can be judged, if so."""
-    value, low, high = found.estimate[:3]
+    value, low, high, _, test = found.estimate
+    because = [unreached(claim, found)] if test.startswith("censored") else []
+    because += [short] if short else []
     if not np.isfinite(value):
         return "inconclusive", nothing(claim)
     if np.isnan([low, high]).any():
-        if short and not claim.compares:
-            return "inconclusive", short
-        which = "so short runs" if short and MEASURES[claim.measure].errors else "this measure"
-        return "inconclusive", f"{FEW.get(found.n, 'runs')}, and no spread over seeds is declared for {which}"
-    verdict, reason = held(claim, low, high, short)
+        which = "such runs" if MEASURES[claim.measure].errors else "this measure"
+        reason = f"{FEW[found.n]}, and no spread over seeds is declared for {which}"
+        return "inconclusive", "; ".join([reason, *because])
+    verdict, reason = held(claim, low, high, bool(short))
     if claim.measure == "parameters":
         reason = reason.replace("interval", "count")
-    if found.estimate.test.startswith("censored"):
-        bound, which = ("lower", claim.of) if np.isinf(high) else ("upper", claim.over)
-        who = " and ".join(which)
-        reason += f", which has {bound} bounds alone: not every run of {who} reached that error before the rate dropped"
     if MEASURES[claim.measure].kind == "trained":
         verdict = few(verdict, found.n)
     if short and claim.compares and verdict != "inconclusive":
-        verdict, reason = f"direction {verdict}", f"{reason}; {short}"
-    return verdict, (f"{found.where}: " if found.where else "") + reason
+        verdict = f"direction {verdict}"
+    return verdict, (f"{found.where}: " if found.where else "") + "; ".join(filter(None, [reason, *because]))
 
 
-def held(claim: Claim, low: float, high: float, short: str) -> tuple[str, str]:
-    """What the interval alone says of a claim's size, or of its sign where there is no other or runs are too short."""
+def unreached(claim: Claim, found: Result) -> str:
+    """Why a ratio of epochs is but a bound."""
+    who = claim.over if found.estimate.test == "censored: less than" else claim.of
+    return f"not every run of {' and '.join(who)} reached that error before the learning rate dropped"
+
+
+def held(claim: Claim, low: float, high: float, short: bool) -> tuple[str, str]:
+    """What the interval alone says of a claim's size, or of its sign where there is no other or runs are too short.
+
+    The reason is empty where that they are too short says it all.
+    """
     if claim.limits is None or (short and claim.compares):
-        return sign(claim, low, high, short)
+        return sign(claim, low, high)
     if short:
-        return "inconclusive", short
+        return "inconclusive", ""
     start, end = claim.limits
     limits = f"{start:g} to {end:g}".replace("-", "−").replace("inf", "∞")
     if start <= low and high <= end:
@@ -205,19 +212,19 @@ def held(claim: Claim, low: float, high: float, short: str) -> tuple[str, str]:
     return "inconclusive", f"the interval crosses a limit of {limits}"
 
 
-def sign(claim: Claim, low: float, high: float, short: str) -> tuple[str, str]:
+def sign(claim: Claim, low: float, high: float) -> tuple[str, str]:
     """Verdict and reason of the sign alone; of a ratio, whether it is above 1."""
     neutral = 1.0 if claim.over else 0.0
     middle = np.mean(claim.limits) if claim.limits else np.inf
     claimed = np.sign((middle if claim.published in (None, neutral) else claim.published) - neutral)
     if not claimed:
-        return "inconclusive", short
+        return "inconclusive", ""
     worst, best = sorted((claimed * (low - neutral), claimed * (high - neutral)))
     if worst > 0:
         return "reproduced", "the interval has the claimed sign"
     if best < 0:
         return "not reproduced", "the interval has the other sign"
-    return "inconclusive", f"the interval contains {neutral:g}" + (f"; {short}" if short else "")
+    return "inconclusive", f"the interval contains {neutral:g}"
 
 
 def nothing(claim: Claim) -> str:

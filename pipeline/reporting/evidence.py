@@ -51,16 +51,16 @@ def known(s: Study) -> HTML:
     others = sum(counts.values(), Counter())
     found = {verbs: total(trained, *words) for verbs, words in OUTCOMES.items()}
     said = [f"{measures(count)} {verbs[count > 1]}" for verbs, count in found.items() if count]
-    made, rest = tables.facts(judged, "trained")
+    valued = tables.with_values(*tables.facts(judged, "trained"))
     sentences = [
         f"<strong>From training</strong> ({s.epochs}, {s.seeds}): {', '.join(said) or 'nothing yet'}"
-        + (f"; {tables.with_values(made, rest)}" if said else "")
+        + (f"; {valued}" if said else "")
         + (f". A reproduction takes {ENOUGH} seeds or more." if s.n < ENOUGH else "."),
         f"<strong>Without training</strong> (counting parameters, construction, gradients before the first step): "
         f"{measures(total(others, 'reproduced'))} reproduced, {total(others, 'not reproduced')} not{at_the_start(s)}.",
         "<strong>Not known yet</strong>: these runs cannot decide "
         f"{measures(total(trained, 'inconclusive', 'another protocol'))}; "
-        f"{total(trained, 'not run', 'not judged')} more were not run or not judged.",
+        f"{total(trained, 'not run', 'not judged')} more not run or not judged.",
     ]
     if not others:
         sentences[1] = "<strong>Without training</strong>: there are no such claims."
@@ -97,7 +97,8 @@ def total(counts: Counter[str], *verdicts: str) -> int:
 def claims(s: Study, file: str = "claims.yaml") -> HTML:
     """The claims one by one, with their verdicts."""
     judged = table("claims")
-    tests = "; ".join(dict.fromkeys(judged.loc[judged["kind"] == "trained", "test"].dropna()))
+    bounded = (judged["kind"] == "trained") & judged["low"].notna()
+    tests = "; ".join(dict.fromkeys(judged.loc[bounded, "test"].dropna()))
     shown = show_table(
         tables.claims_table(judged),
         f"Each claim was declared with its tolerance in <code>{file}</code>, which says when. The verdict rests on "
@@ -181,7 +182,7 @@ def convergence(s: Study) -> HTML:
     judged = table("claims")
     of_ratios = judged[judged["measured"].astype(str).str.startswith("epochs to ")]
     claimed = (
-        f"The claims compare the {of_ratios['measured'].iloc[0].split(' of ')[0]}, as declared beforehand. "
+        f"The claims compare the {of_ratios['measured'].iloc[0].split(' of ')[0]}: {of_ratios['note'].iloc[0]}. "
         if len(of_ratios)
         else ""
     )

@@ -57,10 +57,10 @@ def opening(s: Study, heading: str, lede: str, study_epochs: int, of: str = "of 
 
 def few(s: Study, short: bool) -> str:
     """What one run of each network, or two, cannot say, and what their intervals cover."""
-    runs, they = ("one run", "it agrees") if s.n == 1 else ("two runs", "they agree")
+    runs = "one run" if s.n == 1 else "two runs"
     note = (
         f"There {'is' if s.n == 1 else 'are'} <strong>{runs} of each network</strong>, and other seeds might disagree. "
-        f"So few cannot reproduce a claim, so the verdicts say only whether {they}."
+        "That is too few to reproduce a claim: verdicts say at most that they agree with it."
     )
     if table("claims")["test"].astype(str).str.contains("declared spread").any():
         of = " for runs that are shorter than a claim asks for" if short else ""

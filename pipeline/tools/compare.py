@@ -90,7 +90,10 @@ def compared(folder: Path, base_tree: Path, base: str) -> Iterator[str]:
     here, there = load(stage.TOP / folder, "the working tree"), load(base_tree / folder, base)
     variants, seeds = paired(here.grid, there.grid)
     names = [f"{variant}-{seed}" for variant in variants for seed in seeds]
-    both, spread = joined(here.grid, there.grid, variants, seeds), declared_spread(folder, here.grid.settings)
+    both, spread = (
+        joined(here.grid, there.grid, variants, seeds),
+        declared_spread(folder, [here.grid.settings, there.grid.settings]),
+    )
     rows, tests = zip(*(row(here, there, both, variant, spread) for variant in variants), strict=True)
     title = "main study" if folder == Path() else str(folder)
     yield f"**{title}**: the working tree (here) and {base} (there)"
@@ -149,11 +152,14 @@ def joined(here: Grid, there: Grid, variants: list[str], seeds: list[int]) -> Gr
     return replace(here, settings=settings, runs=pd.concat(runs), curves=pd.concat(curves), wrong=wrong)
 
 
-def declared_spread(folder: Path, settings: Params) -> float:
-    """The spread over seeds that the study's claims file declares, in points of error; NaN if there is none."""
+def declared_spread(folder: Path, settings: list[Params]) -> float:
+    """The largest spread over seeds that the study's claims file declares for runs like these, in points of error.
+
+    NaN if there is none for some of them.
+    """
     paths = [stage.TOP / folder / name for name in ("claims.yaml", "data/claims.yaml")]
     declared = next((claims.load(path) for path in paths if path.exists()), None)
-    return seed_spread(declared, declared.claims, settings) if declared else np.nan
+    return np.max([seed_spread(declared, declared.claims, each) for each in settings]) if declared else np.nan
 
 
 def row(here: Results, there: Results, both: Grid, variant: str, spread: float) -> tuple[dict[str, str], str]:

@@ -68,9 +68,10 @@ def main() -> None:
                 print(f"{mark} {said}", flush=True)
                 for fault in faults:
                     print(f"      {fault}", flush=True)
-                unknown += mark == "?  "
-                wrong += 0 if mark == "?  " else len(faults)
-    apart = f"; {unknown} runs could not be evaluated, since their data is other than recorded" if unknown else ""
+                unknown += faults.count(OTHER_DATA)
+                wrong += len(faults) - faults.count(OTHER_DATA)
+    runs = "1 run" if unknown == 1 else f"{unknown} runs"
+    apart = f"; {runs} could not be evaluated on other data than recorded" if unknown else ""
     if wrong:
         sys.exit(f"error: not confirmed: {wrong} difference{'s' * (wrong > 1)}, listed above{apart}")
     print("Weights, predictions, errors, tables and verdicts are as committed.")

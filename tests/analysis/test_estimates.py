@@ -78,6 +78,13 @@ def test_two_runs_that_differ_by_more_than_was_declared_have_the_spread_that_the
     assert found.high - found.value == pytest.approx(1.96 * np.std([10, 16], ddof=1) / np.sqrt(2), rel=0.01)
     ratio = estimate(grid, "test_error", {"plain8": 1}, {"resnet8": 1}, spread=0.4).estimate
     assert ratio.low < 2 < ratio.high  # 2.3 with two spreads of 4.2
+    assert (found.test, ratio.test) == (
+        "bootstrap over images, spread of both seeds",
+        "Fieller's interval, images and spread of both seeds",
+    )
+    for over in (None, {"resnet8": 1}):
+        none = estimate(grid, "test_error", {"plain8": 1} if over else PAIR, over).estimate
+        assert np.isnan([none.low, none.high]).all()
 
 
 def test_without_a_declared_spread_one_run_has_no_interval(one):
@@ -213,6 +220,35 @@ def test_every_class_is_a_claim_of_its_own_and_all_must_hold(three):
     assert found.estimate.low == pytest.approx(min(one.low for one in own.values()))
     assert found.estimate.high == pytest.approx(min(one.high for one in strict.values()))
     assert found.estimate.test == "Student's t over seeds, all of 2 classes"
+
+
+def test_a_class_that_is_lost_for_sure_is_named(three):
+    """Cat loses a point each time; dog loses more on the mean, but not for sure."""
+    counts = {"plain8": [(700, 900), (700, 900), (700, 900)], "resnet8": [(690, 950), (690, 850), (690, 830)]}
+    found = estimate(confusion(three, counts), "class_error", PAIR)
+    assert (found.where, found.estimate.value) == ("cat", pytest.approx(-7 / 3))
+    assert found.estimate.high < 0
+
+
+def test_classes_of_splits_that_share_images_have_wider_intervals(settings):
+    arch = {name: {"depth": 8, "classes": 17} for name in PAIR}
+    given = settings(dataset="flowers17", variants=list(PAIR), seeds=[0, 1, 2], arch=arch, train_size=1088)
+    counts = {"plain8": [(700, 900), (710, 905), (705, 910)], "resnet8": [(800, 990), (805, 985), (803, 990)]}
+    found = estimate(confusion(grid_of(given, ERRORS), counts), "class_error", PAIR)
+    gains = (np.array([10, 9.5, 9.8]), np.array([9, 8, 8]))
+    assert found.estimate.low == pytest.approx(min(intervals.student(row, overlap=0.25).low for row in gains))
+
+
+def test_two_runs_apart_in_a_class_have_their_own_spread_there(settings):
+    given = settings(dataset="cifar10", train_size=50_000, seeds=[0, 1])
+    grid = grid_of(given, {name: row[:2] for name, row in ERRORS.items()})
+    counts = {"plain8": [(3000, 3000), (3500, 3000)], "resnet8": [(4000, 4500), (4000, 4500)]}
+    halved = type(grid)(**vars(confusion(grid, counts, 5000)) | {"actual": grid.actual % 2})
+    found = estimate(halved, "class_error", PAIR, spread=0.4).estimate
+    assert found.test == "bootstrap over images, spread of both seeds, all of 2 classes"  # 10 and 20 points in cat
+    assert found.high - found.low > 1.96 * 10 / np.sqrt(2) / np.sqrt(2)
+    none = estimate(halved, "class_error", PAIR).estimate
+    assert (np.isnan(none.low), none.test) == (True, "")
 
 
 def test_classes_of_one_run_are_judged_on_their_own_images_and_the_spread(one):

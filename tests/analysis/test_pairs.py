@@ -37,7 +37,7 @@ def test_gains_are_differences_of_means_with_the_published_ones_beside(grid):
     results = pd.DataFrame({"variant": ["p8", "r8"], "paper": [9.69, 8.75], "study_a": [9.16, np.nan]})
     (row,) = pairs.gains(grid, results, 0.4).to_dict("records")
     assert (row["gain"], row["n"]) == (10.5, 2)
-    assert row["test"] == "bootstrap over images, declared spread over seeds"
+    assert row["test"] == "bootstrap over images, spread of both seeds"
     assert row["paper"] == pytest.approx(0.94)
     assert np.isnan(row["study_a"])
     assert row["low"] < 10.5 < row["high"]

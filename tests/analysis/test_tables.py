@@ -79,15 +79,14 @@ def test_kinds_of_claims_are_tallied_apart_with_the_facts_that_they_rest_on(clai
         "count": {"direction not reproduced": 1},
         "trained": {"reproduced": 1, "inconclusive": 2, "not run": 1},
     }
-    assert tables.facts(more, "trained") == (3, 3)
-    assert tables.with_values(1, 2) == "1 has a value"
-    assert tables.with_values(36, 30) == (
-        "36 have values, all made of 30 quantities of single networks, so they are not independent"
-    )
-    assert tables.facts(more.assign(ours=np.nan), "trained") == (0, 0)  # runs that never reached an error, say
+    assert tables.facts(more, "trained") == (3, 3, True)  # of two measures both are made of one, so three are of three
+    assert tables.facts(more[:1], "trained") == (1, 2, False)
+    assert tables.with_values(1, 2, False) == "1 has a value"
+    assert tables.facts(more.assign(ours=np.nan), "trained") == (0, 0, False)  # runs that never reached an error, say
     assert tables.summary(more).splitlines() == [
         "- By counting parameters, 1 measure: ✗ direction not reproduced 1.",
-        "- By training, 4 measures: ✓ reproduced 1, ? inconclusive 2, – not run 1. 3 have values.",
+        "- By training, 4 measures: ✓ reproduced 1, ? inconclusive 2, – not run 1. 3 have values, made of "
+        "3 quantities of single networks; some share one, so they are not independent.",
     ]
 
 

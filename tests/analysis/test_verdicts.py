@@ -13,7 +13,9 @@ SIGN = {"of": {"resnet8": 1, "plain8": -1}, "published": None, "tolerance": None
 
 
 def declared(*claims: Claim, spread: float | None = 0.4, condition: str = "", **protocol: object) -> Declared:
-    return Declared(spread=spread, short_spread=0.9, protocol=protocol, condition=condition, claims=list(claims))
+    return Declared(
+        spread=spread, short_spread=0.9, short_from=2, protocol=protocol, condition=condition, claims=list(claims)
+    )
 
 
 def claim(**changes: object) -> Claim:
@@ -118,13 +120,42 @@ def test_short_runs_have_a_spread_of_their_own(judged):
     assert judged(errors, claim(**SIGN), train_size=40_000)["verdict"] == "inconclusive"
 
 
+def test_of_runs_shorter_than_that_spread_is_about_none_is_known(settings):
+    errors = {"resnet8": [10.0], "plain8": [80.0]}
+    grid = grid_of(settings(dataset="cifar10", train_size=50_000), errors)  # 3 epochs
+    for first, verdict in ((3, "direction agrees in one run"), (4, "inconclusive")):
+        known = Declared(spread=0.4, short_spread=0.9, short_from=first, protocol={}, claims=[claim(**SIGN, epochs=9)])
+        assert verdicts.judge(known, grid, {}).iloc[0]["verdict"] == verdict
+
+
+def test_two_runs_without_a_declared_spread_decide_nothing_of_errors(settings):
+    one, images = claim(**SIGN), {"resnet8": [10.0, 10.0], "plain8": [80.0, 80.0]}
+    grid = grid_of(settings(dataset="cifar10", train_size=50_000, seeds=[0, 1]), images)
+    row = verdicts.judge(Declared(spread=None, protocol={}, claims=[one]), grid, {}).iloc[0]
+    assert (row["verdict"], row["reason"]) == (
+        "inconclusive",
+        "two runs, and no spread over seeds is declared for such runs",
+    )
+
+
+def test_a_short_single_value_says_that_it_is_short(judged):
+    row = judged({"resnet8": [10.0]}, claim(epochs=100))
+    assert (row["verdict"], row["reason"]) == ("inconclusive", "3 epochs were run, and judging its size takes 100")
+
+
+def test_the_middle_of_the_tolerance_has_the_sign_where_the_published_value_has_none(judged):
+    one = claim(of={"resnet8": 1, "plain8": -1}, published=0.0, tolerance=[-3.0, 1.0], epochs=100)
+    row = judged({"resnet8": [20.0, 20.2, 20.1], "plain8": [10.0, 11.0, 10.5]}, one)
+    assert row["verdict"] == "direction reproduced"
+
+
 def test_without_a_spread_for_short_runs_one_of_them_decides_nothing(settings):
     one = claim(**SIGN, epochs=100)
     grid = grid_of(settings(dataset="cifar10", train_size=50_000), {"resnet8": [10.0], "plain8": [80.0]})
     row = verdicts.judge(Declared(spread=0.4, protocol={}, claims=[one]), grid, {}).iloc[0]
     assert (row["verdict"], row["reason"]) == (
         "inconclusive",
-        "one run, and no spread over seeds is declared for so short runs",
+        "one run, and no spread over seeds is declared for such runs; 3 epochs were run, and the claim is about 100",
     )
 
 
@@ -174,8 +205,8 @@ def test_a_network_that_never_gets_there_decides_as_far_as_its_bound_is_sure(jud
     row = judged(errors, claim(**SOONER), epochs, epochs=200)
     assert row["verdict"] == verdict
     if len(plain) > 1:
-        bound, who = ("lower", "plain8") if np.isinf(plain[0]) else ("upper", "resnet8")
-        assert f"{bound} bounds alone: not every run of {who} reached that error" in row["reason"]
+        who = "plain8" if np.isinf(plain[0]) else "resnet8"
+        assert f"; not every run of {who} reached that error before the learning rate dropped" in row["reason"]
 
 
 def test_a_bound_of_few_runs_tells_no_direction_of_a_short_schedule(judged):
@@ -232,6 +263,8 @@ def test_a_run_that_diverges_may_confirm(judged, settings):
         grid = grid_of(settings(dataset="cifar10", train_size=50_000), {"resnet8": [90.0]})
         grid.runs["diverged"] = True
         assert verdicts.judge(declared(one), grid, {}).iloc[0]["verdict"] == verdict
+        longer = one.model_copy(update={"epochs": 100})
+        assert verdicts.judge(declared(longer), grid, {}).iloc[0]["verdict"] == "not judged"
 
 
 def test_facts_are_those_of_single_networks(judged):

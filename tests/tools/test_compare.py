@@ -13,6 +13,7 @@ from pipeline import stage
 from pipeline.analysis import intervals
 from pipeline.settings import params
 from pipeline.settings.schedule import learning_rate
+from pipeline.tools import compare
 
 BEFORE = {"plain8": [20.0, 24.0, 31.0], "resnet8": [10.0, 12.0, 17.0]}
 AFTER = {"plain8": [22.0, 23.0, 35.0], "resnet8": [10.0, 12.0, 17.0]}
@@ -93,6 +94,16 @@ def test_one_seed_has_an_interval_over_images_and_the_declared_spread(study):
     # two of 100 images changed, all in one direction: a bootstrap's 0 to 5, and 1.96 * 1.5 * 2 ** 0.5 either way
     assert low == pytest.approx(2 - np.hypot(2, 4.158), abs=0.3)
     assert high == pytest.approx(2 + np.hypot(3, 4.158), abs=0.3)
+
+
+def test_runs_shorter_than_the_claims_ask_for_have_the_spread_of_such(study, settings):
+    claim = "{id: a, statement: s, source: t, measure: test_error, of: {plain8: 1}, published: null, epochs: 100}"
+    (study / "data/claims.yaml").write_text(f"spread: 0.4\nshort_spread: 1.5\nprotocol: {{}}\nclaims: [{claim}]\n")
+    full, short = (settings(epochs=epochs, dataset="cifar10", train_size=50_000) for epochs in (100, 30))
+    spreads = [compare.declared_spread(Path(), each) for each in ([full, full], [full, short], [short, full])]
+    assert spreads == [0.4, 1.5, 1.5]
+    (study / "data/claims.yaml").write_text(f"spread: 0.4\nprotocol: {{}}\nclaims: [{claim}]\n")
+    assert np.isnan(compare.declared_spread(Path(), [full, short]))
 
 
 def test_other_parameters_are_named_and_what_both_have_is_compared(study):

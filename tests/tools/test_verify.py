@@ -117,7 +117,7 @@ CHANGES = {
         [
             "data/cifar10/test_batch.bin is not what dvc.lock records",
             f"?   main study, resnet8-0: not evaluated\n      {verify.OTHER_DATA}",
-            "error: not confirmed: 1 difference, listed above; 2 runs could not be evaluated, since their data",
+            "error: not confirmed: 1 difference, listed above; 2 runs could not be evaluated",
         ],
     ),
 }
