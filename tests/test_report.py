@@ -110,7 +110,7 @@ def test_the_evidence_of_the_committed_report_is_that_of_its_files():
         row = results.loc[variant]
         reached = [name for name in results if name.startswith("epochs_to_")]
         assert all(same(cell, row[key]) for cell, key in zip(cells, reached, strict=False)), variant
-        assert same(cells[-2].replace("%", "").replace("in", ""), row["best_test_error"], row["best_epoch"])
+        assert same(cells[-2].replace("%, epoch", ""), row["best_test_error"], row["best_epoch"])
     convergence = pd.read_csv(ROOT / "reports/convergence.csv")
     reached = convergence[convergence["ratio"].notna()]
     if len(reached):
