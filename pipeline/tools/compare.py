@@ -6,8 +6,8 @@
 For results that were trained again: on another machine, with other code or with other parameters (`dvc exp run`). Of
 the networks and seeds that both have, the test errors after the last epoch are compared, in the working tree and in
 BASE, paired by seed. An interval is made as for a claim (pipeline/analysis/estimates.py): over seeds from three on,
-else over test images, with the declared spread over seeds of two networks. Then come the verdicts that differ, each on
-all runs of its side. Trains nothing, needs no data, and writes nothing. 7 s.
+else over test images, with the spread over seeds that is declared for such runs; where none is there is no interval.
+Then come the verdicts that differ, each on all runs of its side. Trains nothing, needs no data, writes nothing. 7 s.
 """
 
 import argparse
