@@ -90,10 +90,8 @@ def compared(folder: Path, base_tree: Path, base: str) -> Iterator[str]:
     here, there = load(stage.TOP / folder, "the working tree"), load(base_tree / folder, base)
     variants, seeds = paired(here.grid, there.grid)
     names = [f"{variant}-{seed}" for variant in variants for seed in seeds]
-    both, spread = (
-        joined(here.grid, there.grid, variants, seeds),
-        declared_spread(folder, [here.grid.settings, there.grid.settings]),
-    )
+    both = joined(here.grid, there.grid, variants, seeds)
+    spread = declared_spread(folder, [here.grid.settings, there.grid.settings])
     rows, tests = zip(*(row(here, there, both, variant, spread) for variant in variants), strict=True)
     title = "main study" if folder == Path() else str(folder)
     yield f"**{title}**: the working tree (here) and {base} (there)"

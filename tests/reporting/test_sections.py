@@ -27,7 +27,7 @@ def study(settings, tmp_path, monkeypatch):
     ) -> Study:
         results = pd.DataFrame({"variant": ["plain8"], "depth": [8], "shortcut": ["none"], "test_error_se": [0.3]})
         data = {"dataset": "synthetic", "identity": identity, "content_sha256": "0"}
-        stage.write(Path("reports/claims.csv"), f"test\n{tested}\n")
+        stage.write(Path("reports/claims.csv"), f"id,test\na,{tested}\n")
         names = [f"plain8-{seed}" for seed in range(len(precisions))]
         for name, precision in zip(names, precisions, strict=True):
             stage.write_json(stage.RUNS / name / "environment.json", {"sessions": [SESSION | {"precision": precision}]})
@@ -46,7 +46,7 @@ def test_what_a_reader_must_know_comes_first(study):
     assert "one run of each network, and other seeds might disagree" in opening(study())
     assert "0.30 points) and a spread over seeds that is declared with the claims." in opening(study())
     assert "declared with the claims for runs that are shorter" in opening(study(), 200)
-    for tested in ("Wilson's interval over images", ""):  # by which alone a table has no text in that column
+    for tested in ("Wilson's interval over images", ""):  # of which alone a table has no text in that column
         assert "The intervals cover" not in opening(study(tested=tested))
     assert "for 3 of the study's 200 epochs" in opening(study(), 200)
     assert "These runs diverged and count with their last error: plain8-0." in opening(study(diverged=True))
