@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from pipeline import stage
 from pipeline.analysis import tables
+from pipeline.analysis.intervals import DECLARED
 from pipeline.analysis.measures import ENOUGH, class_errors
 from pipeline.reporting import class_figures, figures
 from pipeline.reporting.page import show_figure, show_table
@@ -46,7 +47,7 @@ def opening(s: Study, heading: str, lede: str, study_epochs: int, of: str = "of 
     if used < available:
         notes.append(f"Only <strong>{used:,} of {available:,} training images</strong> were used.")
     if s.n < ENOUGH:
-        notes.append(few(s, short))
+        notes.append(few(s, short or used < available))
     notes += unlike(s)
     diverged = [name for name, run in s.runs.items() if run["diverged"]]
     if diverged:
@@ -56,14 +57,14 @@ def opening(s: Study, heading: str, lede: str, study_epochs: int, of: str = "of 
 
 
 def few(s: Study, short: bool) -> str:
-    """What one run of each network, or two, cannot say, and what their intervals cover."""
+    """What one run of each network, or two, cannot say, and what intervals cover; `short`: of epochs or images."""
     runs = "one run" if s.n == 1 else "two runs"
     note = (
         f"There {'is' if s.n == 1 else 'are'} <strong>{runs} of each network</strong>, and other seeds might disagree. "
         "That is too few to reproduce a claim: verdicts say at most that they agree with it."
     )
-    if table("claims")["test"].astype(str).str.contains("declared spread").any():
-        of = " for runs that are shorter than a claim asks for" if short else ""
+    if table("claims")["test"].astype(str).str.contains(DECLARED).any():
+        of = " for runs with fewer epochs or training images than a claim asks for" if short else ""
         note += (
             f" The intervals cover the choice of test images (a standard error of {binomial(s)} points) and a spread "
             f"over seeds that is declared with the claims{of}."
