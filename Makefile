@@ -39,7 +39,7 @@ repro: setup $(if $(DRIVER),$(VENV)/ray) ## reproduce all results, as many runs 
 	dvc repro --pull
 	python -m pipeline.tools.readme
 
-study: setup $(if $(DRIVER),$(VENV)/ray) ## reproduce one of the other studies: make study NAME=resnet18, transfer, batchnorm, cifar100, networks
+study: setup $(if $(DRIVER),$(VENV)/ray) ## reproduce one of the other studies: make study NAME=epochs200, resnet18, ...
 	$(if $(wildcard studies/$(NAME)/dvc.yaml),,$(error NAME is "$(NAME)"; allowed: $(notdir $(wildcard studies/*))))
 	$(if $(DRIVER),$(DRIVER) --study $(NAME))
 	dvc repro --pull studies/$(NAME)/dvc.yaml

@@ -365,7 +365,7 @@ def clone(folder: Path, studies: bool = False, **changes: object) -> Path:
     for name in files:
         if (ROOT / name).is_file() and not name.startswith("weights/files/"):  # megabytes
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
+            shutil.copy(ROOT / name, folder / name, follow_symlinks=False)
     change_params(folder, **(SMALL | changes))
     if not studies:
         shutil.rmtree(folder / "studies")
