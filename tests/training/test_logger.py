@@ -1,6 +1,7 @@
 """What is logged of a run while it trains: each epoch once, also after a run was resumed."""
 
 import sys
+import time
 
 import pandas as pd
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -36,6 +37,7 @@ def test_a_resumed_run_goes_on_in_the_same_curve(tmp_path):
     for count in range(1, 6):
         logger.add(ROWS[:count])
     logger.close()
+    time.sleep(1.1)  # TensorBoard reads files by name: the second, then a number as text, so that 10 comes before 9
     again = Logger(tmp_path, ROWS[:3])
     for count in range(4, 7):
         again.add(ROWS[:count])
