@@ -33,7 +33,7 @@ pytest.importorskip("ray", reason="make test installs requirements-ray.txt")
 
 pytestmark = pytest.mark.slow
 
-EPOCHS = 10
+EPOCHS = 20  # enough that no run ends before the last fault
 OUTPUTS = [
     f"data/models/{run}/{name}" for run in ("plain8-0", "resnet8-0") for name in ("weights.safetensors", "history.csv")
 ]
@@ -55,6 +55,14 @@ class Driver:
             command("cluster.driver", *options), cwd=folder, env=ENVIRONMENT | environment, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
+
+    def wait_for_lock(self) -> None:
+        """Until it is the driver at work here, the first one in this folder."""
+        deadline = time.monotonic() + 60
+        while not (self.folder / ".scratch/grid.lock").exists():
+            assert self.process.poll() is None, self.process.stdout.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
     def wait_for_checkpoints(self) -> None:
         """Until each run has written one since this driver began."""
@@ -101,9 +109,10 @@ def test_whatever_dies_the_bits_are_those_of_one_run_at_a_time_and_nothing_is_le
     options = ("--address", cluster.address)
 
     driver = Driver(folder, *options)
-    driver.wait_for_checkpoints()
-    second = Driver(folder, *options).end()
+    driver.wait_for_lock()
+    second = Driver(folder, *options).end()  # its start takes seconds: no epochs should go by
     assert second == (1, "error: another driver is at work here: wait for it, or stop it first\n")
+    driver.wait_for_checkpoints()
     driver.process.send_signal(signal.SIGINT)
     code, said = driver.end()
     assert code == 130
