@@ -7,7 +7,7 @@ import pandas as pd
 
 from pipeline.settings.params import Params
 
-SHORTCUTS = {"none": "none", "projection": "projection (B)", "identity": "identity (A)", "dense": "dense"}
+SHORTCUTS = {"none": "none", "projection": "projection", "identity": "identity", "dense": "dense"}
 SIGNS = {  # before a verdict, so that it can be read without its colour; in brackets what fewer than three seeds say
     "reproduced": "✓",
     "direction reproduced": "✓",

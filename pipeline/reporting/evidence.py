@@ -6,7 +6,7 @@ from collections import Counter
 from IPython.display import HTML
 
 from pipeline.analysis import tables
-from pipeline.analysis.measures import ENOUGH, first_rate
+from pipeline.analysis.measures import ENOUGH, MEASURES, first_rate
 from pipeline.reporting import evidence_figures
 from pipeline.reporting.page import badges, show_figure, show_table
 from pipeline.reporting.study import Study, table
@@ -99,12 +99,18 @@ def claims(s: Study, file: str = "claims.yaml") -> HTML:
     judged = table("claims")
     bounded = (judged["kind"] == "trained") & judged["low"].notna()
     tests = "; ".join(dict.fromkeys(judged.loc[bounded, "test"].dropna()))
+    of_classes = bounded & judged["measured"].str.startswith(MEASURES["class_error"].words)
+    ends = (
+        "Where every class is claimed to gain, the two ends are the lowest of the classes: if the first is above 0, "
+        "each has gained; if the second is below 0, one has lost. They may be of different classes, so they are no "
+        "interval of the value beside them. "
+    )
     shown = show_table(
         tables.claims_table(judged),
         f"Each claim was declared with its tolerance in <code>{file}</code>, which says when. The verdict rests on "
         "the 95 % "
         "interval. Ours is mean ± sample standard deviation (number of runs). Intervals for trained networks: "
-        f"{html.escape(tests or 'none')}. File: <code>reports/claims.csv</code>.",
+        f"{html.escape(tests or 'none')}. {ends if of_classes.any() else ''}File: <code>reports/claims.csv</code>.",
         list(judged["part"].fillna("")) if tables.has_parts(judged) else None,
     )
     return HTML(badges(judged) + shown.data)
