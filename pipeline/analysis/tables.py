@@ -7,7 +7,6 @@ import pandas as pd
 
 from pipeline.settings.params import Params
 
-SHORTCUTS = {"none": "none", "projection": "projection", "identity": "identity", "dense": "dense"}
 SIGNS = {  # before a verdict, so that it can be read without its colour; in brackets what fewer than three seeds say
     "reproduced": "✓",
     "direction reproduced": "✓",
@@ -68,7 +67,7 @@ def results_table(results: pd.DataFrame) -> pd.DataFrame:
             "study A %": results["study_a"].map(value),
             "train error %": results["train_error"].map(value),
             "layers": results["depth"],
-            "shortcut": results["shortcut"].map(SHORTCUTS),
+            "shortcut": results["shortcut"],
             "parameters": [f"{count:,}" for count in results["parameters"]],
         }
     )

@@ -37,6 +37,14 @@ def test_every_verdict_is_counted_and_every_claim_shown_once(s):
         assert statement in single
 
 
+def test_what_the_ends_mean_for_claims_about_every_class_is_said_where_there_are_any(s, monkeypatch):
+    sentence = "they are no interval of the value beside them"
+    assert sentence in words(evidence.claims(s))
+    judged = pd.read_csv(ROOT / "reports/claims.csv")
+    monkeypatch.setattr(evidence, "table", lambda name: judged[~judged["id"].isin(["a9", "a10"])])
+    assert sentence not in words(evidence.claims(s))
+
+
 def test_every_figure_says_what_to_see_its_n_and_its_file(s, tmp_path):
     for draw in (evidence.gains, evidence.by_family, evidence.convergence, evidence.gradients, evidence.responses):
         shown = draw(s).data
