@@ -101,7 +101,7 @@ def connected(address: str, **options: Any) -> Iterator[None]:
         ray.init(address, log_to_driver=False, logging_level="ERROR", **options)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         reason = str(error).strip().splitlines()[0].partition(". ")[0].rstrip(".")
-        raise StageError(f"no connection to Ray at {address}: {reason}. See docs/machines.md") from None
+        raise StageError(f"no connection to Ray at {address}: {reason}. See docs/clusters.md") from None
     signal.signal(signal.SIGTERM, terminated)
     try:
         yield

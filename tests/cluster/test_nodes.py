@@ -107,6 +107,6 @@ def test_no_cluster_is_one_sentence(settings, monkeypatch):
         raise ConnectionError("Could not find any running Ray instance.\nMore words")
 
     monkeypatch.setattr(nodes.ray, "init", nobody)
-    sentence = r"no connection to Ray at auto: Could not find any running Ray instance. See docs/machines.md"
+    sentence = r"no connection to Ray at auto: Could not find any running Ray instance. See docs/clusters.md"
     with pytest.raises(StageError, match=sentence), nodes.cluster("auto", settings(), 1, {}):
         pass
