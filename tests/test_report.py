@@ -130,7 +130,12 @@ def test_the_readme_has_the_gradients_of_the_report():
 
 
 FINDINGS = {
-    "README": ("README.md", "## Findings so far", "\n## ", [".", "studies/cifar100", "studies/epochs200", "studies/resnet18"]),
+    "README": (
+        "README.md",
+        "## Findings so far",
+        "\n## ",
+        [".", "studies/cifar100", "studies/epochs200", "studies/resnet18"],
+    ),
     "study C": ("docs/studies.md", "**What is here now** is one run", "\n<!--", ["studies/resnet18"]),
     "study B": ("docs/studies.md", "**What is here now** are ten seeds", "\n<!--", ["studies/transfer"]),
     "study epochs200": ("docs/studies.md", "## Study epochs200", "\n<!--", ["studies/epochs200"]),
