@@ -136,7 +136,7 @@ FINDINGS = {
         "\n## ",
         [".", "studies/cifar100", "studies/epochs200", "studies/resnet18"],
     ),
-    "study C": ("docs/studies.md", "**What is here now** is one run", "\n<!--", ["studies/resnet18"]),
+    "study C": ("docs/studies.md", "**What is here now** are two runs", "\n<!--", ["studies/resnet18"]),
     "study B": ("docs/studies.md", "**What is here now** are ten seeds", "\n<!--", ["studies/transfer"]),
     "study epochs200": ("docs/studies.md", "## Study epochs200", "\n<!--", ["studies/epochs200"]),
     "study cifar100": ("docs/studies.md", "## Study cifar100", "\n<!--", ["studies/cifar100"]),
