@@ -100,8 +100,8 @@ def facts(judged: pd.DataFrame, kind: str) -> tuple[int, int, bool]:
 
 
 def form(unit: str) -> str:
-    """How numbers of a claim's unit are written: to two decimals, or to three digits where they may be small."""
-    return ".2f" if unit in ("%", "points", "nats", "ratio", "decades") else ".3g"
+    """How a number of a unit is written: to two decimals, losses to three; to three digits where it may be small."""
+    return ".3f" if unit == "nats" else ".2f" if unit in ("%", "points", "ratio", "decades") else ".3g"
 
 
 def measured(row: pd.Series) -> str:

@@ -96,6 +96,12 @@ def test_a_lower_bound_is_shown_as_one(claims):
     assert tables.measured(bound.assign(test="censored: less than").iloc[0]) == "< 1.50 (1)"
 
 
+def test_losses_have_three_decimals_and_errors_two(claims):
+    loss = claims.assign(unit="nats", ours=0.55216, sd=0.00013, n=2).iloc[0]
+    assert tables.measured(loss) == "0.552 ± 0.000 (2)"
+    assert tables.measured(loss.replace({"nats": "%"})) == "0.55 ± 0.00 (2)"
+
+
 def test_what_a_claim_was_tested_with_is_shown_of_those_that_were(claims):
     more = claims.assign(id=list("abcde"), test=["t", "a count", None, "w", "f"], p=[0.0123, np.nan, np.nan, 0.2, 1])
     more = more.assign(binomial_se=[0.3] + [np.nan] * 4, accepted_from=[8.4] + [np.nan] * 4, source="s", note=None)
